@@ -1,0 +1,16 @@
+"""lthcore: a laboratory for the lottery ticket hypothesis.
+
+The modules form a one-way order, from values to programs: ``seeds, mask → criteria, prune, ticket, history →
+config → datasets, models, weights → train → lottery → store → trials, frames → figures, chapter → cli``. Import from
+the module where a name lives.
+"""
+
+import os
+
+__version__ = "0.1.0"
+
+# TensorFlow reads these once, when it is first imported, so they are set before that can happen. oneDNN changes the
+# last bits of every result; off, the same numbers come from more machines. The log level keeps stderr for errors.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -1,0 +1,218 @@
+"""Frozen descriptions of what to compute, and the identity a result is stored under."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from math import isfinite
+
+from lthcore.criteria import CRITERIA, UNTRAINED
+from lthcore.prune import SCOPES, removals
+
+SCHEDULES = ("iterative", "oneshot")
+CONTROLS = ("rewind", "reinit", "shuffle")
+LOSSES = ("sparse_categorical_crossentropy",)
+
+Options = tuple[tuple[str, float | int | bool | str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How one network is trained.
+
+    Args:
+        steps: minibatch updates; training always runs to the end.
+        batch_size: examples per step.
+        optimizer: any element-wise Keras optimizer, by its Keras name.
+        learning_rate: its constant learning rate.
+        optimizer_options: further arguments of the optimizer, as pairs.
+        loss: Keras name of the loss.
+        eval_every: steps between two evaluations of the validation set; the resolution of the early stop.
+        test_every: steps between two evaluations of the test set, a multiple of `eval_every`.
+    """
+
+    steps: int = 50_000
+    batch_size: int = 60
+    optimizer: str = "adam"
+    learning_rate: float = 1.2e-3
+    optimizer_options: Options = ()
+    loss: str = "sparse_categorical_crossentropy"
+    eval_every: int = 100
+    test_every: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "eval_every", "test_every"):
+            _positive_whole(name, getattr(self, name))
+        if not (isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"learning_rate must be a positive number, got {self.learning_rate!r}")
+        if self.test_every % self.eval_every:
+            raise ValueError(f"test_every ({self.test_every}) must be a multiple of eval_every ({self.eval_every})")
+        _known("loss", self.loss, LOSSES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneConfig:
+    """How masks are made from runs.
+
+    Args:
+        rounds: number of the last round; round 0 is dense.
+        rate: share of a layer's survivors removed per round.
+        layer_rates: exceptions to `rate`, as (name, rate) pairs.
+        scope: whether layers are pruned apart or compete.
+        criterion: what is worth keeping; see `lthcore.criteria`.
+        schedule: ``"iterative"`` scores each round by the run before it, ``"oneshot"`` always by the dense run.
+        rewind_step: the k of θ_k to which survivors are rewound; 0 is θ₀.
+    """
+
+    rounds: int = 16
+    rate: float = 0.2
+    layer_rates: Options = ()
+    scope: str = "layerwise"
+    criterion: str = "large_final"
+    schedule: str = "iterative"
+    rewind_step: int = 0
+
+    def __post_init__(self) -> None:
+        for rate in (self.rate, *dict(self.layer_rates).values()):
+            removals(1, rate)  # refuses a rate outside [0, 1)
+        _known("scope", self.scope, SCOPES)
+        _known("criterion", self.criterion, CRITERIA)
+        _known("schedule", self.schedule, SCHEDULES)
+        for name in ("rounds", "rewind_step"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
+                raise ValueError(f"{name} must be a whole number >= 0, got {getattr(self, name)!r}")
+
+    def rates(self, names: tuple[str, ...]) -> dict[str, float]:
+        """Pruning rate of each prunable name.
+
+        Raises:
+            ValueError: if `layer_rates` speaks of a name that is not prunable.
+        """
+        exceptions = dict(self.layer_rates)
+        for name in exceptions:
+            _known("name in layer_rates", name, names)
+        return {name: exceptions.get(name, self.rate) for name in names}
+
+    @property
+    def trained_scores(self) -> bool:
+        """Whether the scores come from trained weights at all."""
+        return self.criterion not in UNTRAINED
+
+    @property
+    def method(self) -> str:
+        """One word for the procedure. ``imp`` is the paper's, to the letter; anything else has another word."""
+        words = {"large_final": "oneshot" if self.schedule == "oneshot" else "imp"}
+        word = words.get(self.criterion, self.criterion)
+        if self.criterion != "large_final" and self.schedule == "oneshot" and self.trained_scores:
+            word += "_oneshot"
+        if self.rewind_step:
+            word += "_late"
+        return word + ("_global" if self.scope == "global" else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Data, model, training, pruning and control: everything a result depends on, besides the trial.
+
+    Args:
+        dataset: name of a data set; see `lthcore.datasets`.
+        model: name of a model; see `lthcore.models`.
+        train: how each network is trained.
+        prune: how masks are made.
+        control: what the survivors start from: their own initial weights (``"rewind"``), fresh ones
+            (``"reinit"``), or the initial weights under a shuffled mask (``"shuffle"``).
+        trials: how many seeds are taken through all rounds.
+        rungs: the rounds whose networks are trained, where masks do not depend on it; empty means all from 1 on.
+        draws: how often a control is repeated per ticket, each time with other random numbers.
+    """
+
+    dataset: str = "mnist"
+    model: str = "lenet_300_100"
+    train: TrainConfig = field(default_factory=TrainConfig)
+    prune: PruneConfig = field(default_factory=PruneConfig)
+    control: str = "rewind"
+    trials: int = 5
+    rungs: tuple[int, ...] = ()
+    draws: int = 1
+
+    def __post_init__(self) -> None:
+        _known("control", self.control, CONTROLS)
+        _positive_whole("trials", self.trials)
+        _positive_whole("draws", self.draws)
+        if any(not 0 < rung <= self.prune.rounds for rung in self.rungs):
+            raise ValueError(f"rungs must lie in 1 … {self.prune.rounds}, the last round; got {self.rungs}")
+        if self.prune.rewind_step >= self.train.steps:
+            raise ValueError(
+                f"rewind_step ({self.prune.rewind_step}) must come before the end of training ({self.train.steps})"
+            )
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether every round's mask needs the training of the round before it."""
+        return self.control == "rewind" and self.prune.schedule == "iterative" and self.prune.trained_scores
+
+    @property
+    def rounds(self) -> tuple[int, ...]:
+        """The rounds whose networks are trained and stored."""
+        if self.is_chain:
+            return tuple(range(self.prune.rounds + 1))
+        return self.rungs or tuple(range(1, self.prune.rounds + 1))
+
+    @property
+    def identity(self) -> str:
+        """Name its results are stored under: a readable slug and a hash of all that differs from the defaults.
+
+        Fields that only say *how much* is computed (trials, rounds, rungs, draws) do not count, so an experiment
+        can be extended later; and a field added with a default changes no identity.
+        """
+        slug = "-".join([self.dataset, self.model, self.prune.method, self.control])
+        canonical = json.dumps(_non_defaults(self), sort_keys=True, separators=(",", ":"))
+        return f"{slug}-{hashlib.sha256(canonical.encode()).hexdigest()[:10]}"
+
+    def to_dict(self) -> dict:
+        """All fields, as plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> Experiment:
+        """The inverse of `to_dict`, also after a trip through JSON, which knows no tuples."""
+        values = dict(values)
+        train, prune = dict(values["train"]), dict(values["prune"])
+        train["optimizer_options"] = tuple(tuple(pair) for pair in train["optimizer_options"])
+        prune["layer_rates"] = tuple(tuple(pair) for pair in prune["layer_rates"])
+        values |= {
+            "train": TrainConfig(**train),
+            "prune": PruneConfig(**prune),
+            "rungs": tuple(values["rungs"]),
+        }
+        return cls(**values)
+
+
+_EXTENT = frozenset({"trials", "rounds", "rungs", "draws"})
+
+
+def _non_defaults(config: Experiment | TrainConfig | PruneConfig) -> dict:
+    """Nested dict of the fields that differ from their defaults, extent left out."""
+    found: dict = {}
+    for entry in fields(config):
+        value = getattr(config, entry.name)
+        if entry.name in _EXTENT:
+            continue
+        if isinstance(value, (TrainConfig, PruneConfig)):
+            if inner := _non_defaults(value):
+                found[entry.name] = inner
+        elif value != (entry.default_factory() if entry.default is MISSING else entry.default):
+            found[entry.name] = value
+    return found
+
+
+def _positive_whole(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+
+
+def _known(what: str, value: object, known: object) -> None:
+    if value not in known:
+        raise ValueError(f"unknown {what} {value!r}; known are {', '.join(map(str, known))}")

@@ -1,0 +1,60 @@
+"""Data sets by name: found on disk, downloaded from their public homes, or embedded; always verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lthcore.datasets import digits, mnist
+from lthcore.datasets.base import Dataset, DatasetError, Split
+from lthcore.datasets.download import Source, content, fetch, locate
+
+__all__ = ["DATASETS", "SOURCES", "Dataset", "DatasetError", "Source", "Split", "available", "fetch", "load", "verify"]
+
+DATASETS: dict[str, Callable[[], Dataset]] = {
+    "mnist": mnist.load,
+    "digits": digits.load,
+}
+
+# The files behind each data set that is not embedded.
+SOURCES: dict[str, tuple[Source, ...]] = {"mnist": mnist.SOURCES}
+
+
+def load(name: str) -> Dataset:
+    """A data set by name. Never falls back to another one.
+
+    Raises:
+        ValueError: for an unknown name; the message lists the known ones.
+        DatasetError: if its files are missing and cannot be had, or are damaged.
+
+    Example:
+        >>> load("digits").input_shape
+        (8, 8, 1)
+    """
+    _check_name(name)
+    return DATASETS[name]()
+
+
+def available(name: str) -> bool:
+    """Whether a data set can be loaded without a download (it may still turn out to be damaged)."""
+    _check_name(name)
+    return all(locate(source) for source in SOURCES.get(name, ()))
+
+
+def verify(name: str) -> list[str]:
+    """Check every file of a data set against its checksum, without downloading; return one line per file.
+
+    Raises:
+        DatasetError: at the first file that is missing or damaged.
+    """
+    _check_name(name)
+    if name not in SOURCES:
+        return [f"{name}: embedded, nothing to verify"]
+    return [
+        f"{source.name}: {len(content(source, download=False)):,} bytes, checksum as published"
+        for source in SOURCES[name]
+    ]
+
+
+def _check_name(name: str) -> None:
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name!r}; known are {', '.join(DATASETS)}")

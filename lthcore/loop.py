@@ -1,0 +1,90 @@
+"""The compiled programs: hundreds of training steps in one call, and the evaluation of a split.
+
+Model and optimizer are Keras objects whose variables live outside; masks and data order are inputs. So one program
+serves every round and every trial of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import keras
+import tensorflow as tf
+
+from lthcore.datasets.base import Split
+
+# Examples scored at once: large enough to keep the processor busy, small enough for a convolution's activations.
+EVALUATION_BATCH = 1_000
+
+LOSSES: dict[str, type[keras.Loss]] = {
+    "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
+}
+
+Segment = Callable[[tf.Tensor, tf.Tensor, Mapping[str, tf.Tensor]], tf.Tensor]
+Evaluation = Callable[[], tuple[tf.Tensor, tf.Tensor]]
+
+
+def compile_segment(
+    model: keras.Model, optimizer: keras.Optimizer, loss: keras.Loss, data: Split, names: tuple[str, ...], *, xla: bool
+) -> Segment:
+    """Compile ``segment(order, steps, masks) -> mean training loss``.
+
+    ``order`` holds the example numbers of each step, shape (longest segment, batch); its first ``steps`` rows are
+    used, so segments of every length share one program. Rows are taken by index, ``order[i]``: slicing a flat
+    permutation inside an XLA loop gives wrong batches.
+
+    Pruned weights are held at zero twice over. Their gradients are masked, which is what masking the forward pass
+    does and keeps them out of optimizer state and constraints; and the weights are projected after each update, which
+    no optimizer can escape.
+    """
+    x, y = tf.constant(data.x), tf.constant(data.y)
+    variables = list(model.trainable_variables)
+    places = {variable.path: place for place, variable in enumerate(variables)}
+
+    @tf.function(jit_compile=xla)
+    def segment(order: tf.Tensor, steps: tf.Tensor, masks: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        total = tf.constant(0.0)
+        for i in tf.range(steps):
+            batch = order[i]  # (B,)
+            with tf.GradientTape() as tape:
+                value = loss(tf.gather(y, batch), model(tf.gather(x, batch), training=True))
+                if model.losses:  # regularisation
+                    value += tf.add_n(model.losses)
+            gradients = tape.gradient(value, variables)
+            for name in names:
+                gradients[places[name]] *= masks[name]
+            optimizer.apply(gradients, variables)
+            for name in names:
+                variables[places[name]].assign(variables[places[name]] * masks[name])
+            total += value
+        return total / tf.cast(steps, tf.float32)
+
+    return segment
+
+
+def compile_evaluation(model: keras.Model, loss: keras.Loss, data: Split) -> Evaluation:
+    """Compile ``evaluate() -> (mean loss, accuracy)`` over all of `data` at the model's current weights.
+
+    A plain graph, not XLA: one large matrix product after another is what TensorFlow's own kernels do best.
+    """
+    x, y = tf.constant(data.x), tf.constant(data.y)
+    size = min(EVALUATION_BATCH, len(data))
+    whole = len(data) // size
+
+    def score(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = model(x, training=False)
+        right = tf.equal(tf.argmax(logits, axis=-1, output_type=y.dtype), y)
+        return loss(y, logits) * float(len(x)), tf.reduce_sum(tf.cast(right, tf.float32))
+
+    @tf.function
+    def evaluate() -> tuple[tf.Tensor, tf.Tensor]:
+        losses, right = tf.constant(0.0), tf.constant(0.0)
+        for i in tf.range(whole):
+            batch_loss, batch_right = score(x[i * size : (i + 1) * size], y[i * size : (i + 1) * size])
+            losses, right = losses + batch_loss, right + batch_right
+        if len(data) % size:
+            batch_loss, batch_right = score(x[whole * size :], y[whole * size :])
+            losses, right = losses + batch_loss, right + batch_right
+        return losses / len(data), right / len(data)
+
+    return evaluate

@@ -1,0 +1,45 @@
+"""Keras optimizers by name, as long as they treat each weight by itself."""
+
+from __future__ import annotations
+
+import keras
+
+from lthcore.config import TrainConfig
+
+# Their step for one weight depends on other weights, pruned ones included: projecting the pruned weights to zero
+# after the update would then not equal training the subnetwork alone.
+_COUPLED = ("Adafactor", "Lamb", "Muon")
+
+
+def build(config: TrainConfig) -> keras.Optimizer:
+    """The optimizer that a configuration names.
+
+    Raises:
+        ValueError: for an unknown name, unknown options, or an optimizer whose step is not element-wise.
+    """
+    settings = {"learning_rate": config.learning_rate, **dict(config.optimizer_options)}
+    try:
+        optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": settings})
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"no Keras optimizer {config.optimizer!r} with the options {settings}: {error}. "
+            f"Use a name such as 'adam', 'sgd' or 'rmsprop' and the arguments of its class"
+        ) from error
+    check(optimizer)
+    return optimizer
+
+
+def check(optimizer: keras.Optimizer) -> None:
+    """Refuse an optimizer whose step is not element-wise.
+
+    Raises:
+        ValueError: naming what couples the weights.
+    """
+    name = type(optimizer).__name__
+    coupled = [option for option in ("clipnorm", "global_clipnorm") if getattr(optimizer, option, None) is not None]
+    if name in _COUPLED or coupled:
+        raise ValueError(
+            f"{name}{f' with {coupled[0]}' if coupled else ''} does not treat each weight by itself, so a pruned "
+            f"weight would still influence the others. Use an element-wise optimizer (Adam, SGD, RMSprop, …) "
+            f"without clipnorm or global_clipnorm; clipvalue is fine"
+        )

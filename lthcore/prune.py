@@ -1,0 +1,97 @@
+"""Scores → mask: which survivors go, counted exactly.
+
+Of n survivors n − round(rate · n) stay. Equal scores are told apart by their place: the lower flat index goes
+first. Each layer keeps at least one weight, because a layer without weights cuts the network in two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from lthcore.criteria import Scores
+from lthcore.mask import Mask
+
+SCOPES = ("layerwise", "global")
+
+
+def prune(mask: Mask, scores: Scores, rates: Mapping[str, float], *, scope: str = "layerwise") -> Mask:
+    """Remove the lowest-scored survivors.
+
+    Args:
+        mask: the current mask; pruned weights stay pruned, whatever their score.
+        scores: name → array of the mask's shapes, higher means keep.
+        rates: name → share of the layer's survivors to remove, in [0, 1). With global scope the survivors of all
+            layers compete for one budget, the sum of the layers' own.
+        scope: ``"layerwise"`` or ``"global"``.
+
+    Returns:
+        A mask within `mask`, with exactly n − round(rate · n) survivors (per layer, or in all).
+
+    Raises:
+        ValueError: for a rate outside [0, 1), an unknown scope, or missing, misshapen or NaN scores.
+
+    Example:
+        >>> mask = Mask({"w": [True, True, True, True]})
+        >>> prune(mask, {"w": np.array([0.3, 0.1, 0.1, 0.2])}, {"w": 0.25})["w"].tolist()
+        [True, False, True, True]
+
+    Source: {cite}`FC18`, section 1 and appendix G; exact counts are ours.
+    Book: chapter *Reproduction*.
+    """
+    if scope not in SCOPES:
+        raise ValueError(f"unknown scope {scope!r}; known are {', '.join(SCOPES)}")
+    budgets = {name: removals(int(array.sum()), rates[name]) for name, array in mask.items()}
+    for name, array in mask.items():
+        _check_scores(name, array, scores)
+    groups = [[name] for name in mask] if scope == "layerwise" else [list(mask)]
+    kept: dict[str, np.ndarray] = {}
+    for names in groups:
+        kept |= _remove_lowest(mask, scores, names, sum(budgets[name] for name in names))
+    return Mask(kept)
+
+
+def ladder(
+    mask: Mask, scores: Scores, rates: Mapping[str, float], rounds: int, *, scope: str = "layerwise"
+) -> list[Mask]:
+    """The masks of rounds 0 … `rounds` when every round prunes by the same scores.
+
+    This is one-shot pruning at each density of the iterative schedule: because the order of the scores never
+    changes, pruning in small bites and in one bite leave the same survivors.
+    """
+    masks = [mask]
+    for _ in range(rounds):
+        masks.append(prune(masks[-1], scores, rates, scope=scope))
+    return masks
+
+
+def removals(survivors: int, rate: float) -> int:
+    """How many of `survivors` go at `rate`: round(rate · n), but never the last one."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"a pruning rate must lie in [0, 1), got {rate!r}; 0.2 removes a fifth of the survivors")
+    return min(round(rate * survivors), max(survivors - 1, 0))
+
+
+def _remove_lowest(mask: Mask, scores: Scores, names: Sequence[str], count: int) -> dict[str, np.ndarray]:
+    alive = np.concatenate([mask[name].reshape(-1) for name in names])
+    values = np.concatenate([np.asarray(scores[name], np.float64).reshape(-1) for name in names])
+    ends = np.cumsum([mask[name].size for name in names])
+    candidates = np.flatnonzero(alive)
+    order = candidates[np.argsort(values[candidates], kind="stable")]
+    # The last in line of every layer is out of reach, so no layer is ever emptied.
+    layer_of = np.searchsorted(ends, order, side="right")
+    last_in_line = len(order) - 1 - np.unique(layer_of[::-1], return_index=True)[1]
+    alive[np.delete(order, last_in_line)[:count]] = False
+    parts = np.split(alive, ends[:-1])
+    return {name: part.reshape(mask[name].shape) for name, part in zip(names, parts, strict=True)}
+
+
+def _check_scores(name: str, array: np.ndarray, scores: Scores) -> None:
+    if name not in scores:
+        raise ValueError(f"no scores for {name!r}; there are scores for {', '.join(scores)}")
+    given = np.asarray(scores[name])
+    if given.shape != array.shape:
+        raise ValueError(f"scores of {name!r} have shape {given.shape}, the mask has {array.shape}")
+    if np.isnan(given[array]).any():
+        raise ValueError(f"scores of {name!r} contain NaN: the run they come from has diverged")

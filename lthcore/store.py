@@ -1,0 +1,225 @@
+"""Results by identity: one small file per trained network, atomic, checksummed, resumable.
+
+A network counts as trained if and only if its complete record exists. A record is written under another name and
+renamed, so no moment of a crash leaves half of one; a checksum over its content tells a damaged or edited one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from lthcore.config import Experiment
+from lthcore.history import COLUMNS, History
+from lthcore.mask import Mask
+
+
+class StoreError(Exception):
+    """A record is missing, damaged, or cannot be written; the message says which and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """All that is kept of one trained network.
+
+    Args:
+        experiment: what was asked for.
+        trial: number of the trial.
+        round: number of the round whose mask was trained.
+        draw: repetition of a control, from 0.
+        kept: name → [survivors, prunable weights] of each layer.
+        history: the measurements.
+        test: loss and accuracy on the test set at the early stop.
+        weights_sha256: digest of the final weights: equal exactly if a recomputation is bit-identical.
+        seconds: wall-clock time of training and evaluation.
+        compile_seconds: time spent compiling before it.
+        machine: compiler, device and threads.
+        environment: versions, processor, commit.
+        pruned: the mask of the next round, where only this training can tell it.
+    """
+
+    experiment: Experiment
+    trial: int
+    round: int
+    draw: int
+    kept: Mapping[str, tuple[int, int]]
+    history: History
+    test: Mapping[str, float]
+    weights_sha256: str
+    seconds: float
+    compile_seconds: float
+    machine: Mapping[str, object]
+    environment: Mapping[str, str]
+    pruned: Mask | None = None
+
+    @property
+    def density(self) -> float:
+        """Kept / prunable over all layers."""
+        kept, prunable = np.sum(list(self.kept.values()), axis=0)
+        return float(kept / prunable)
+
+
+class Store:
+    """A folder of records.
+
+    Args:
+        root: the folder; created when the first record is saved.
+
+    Example:
+        >>> store = Store("data/results")
+        >>> frame = store.load(experiment, trial=0, round=12).history["test_accuracy"]  # doctest: +SKIP
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.root)!r})"
+
+    def path(self, experiment: Experiment, trial: int, round: int, draw: int = 0) -> Path:
+        """Where a record lies, whether it exists or not."""
+        name = f"round-{round:02d}.npz" if experiment.control == "rewind" else f"round-{round:02d}-draw-{draw}.npz"
+        return self.root / experiment.identity / f"trial-{trial}" / name
+
+    def has(self, experiment: Experiment, trial: int, round: int, draw: int = 0) -> bool:
+        """Whether a record exists. It is read, and believed or refused, only by `load`."""
+        return self.path(experiment, trial, round, draw).is_file()
+
+    def load(self, experiment: Experiment, trial: int, round: int, draw: int = 0) -> Record:
+        """Read a record.
+
+        Raises:
+            StoreError: if it is missing or damaged.
+        """
+        path = self.path(experiment, trial, round, draw)
+        if not path.is_file():
+            raise StoreError(
+                f"no stored result for {experiment.identity}, trial {trial}, round {round}, draw {draw} in {self.root}"
+            )
+        record = _read(path)
+        if path != self.path(record.experiment, record.trial, record.round, record.draw):
+            raise StoreError(f"{path} holds the record of another run; delete it and compute it again")
+        return record
+
+    def records(self) -> Iterator[Record]:
+        """Every record, in the order of their names.
+
+        Raises:
+            StoreError: at the first damaged one.
+        """
+        for path in sorted(self.root.glob("*/trial-*/round-*.npz")):
+            record = _read(path)
+            if path != self.path(record.experiment, record.trial, record.round, record.draw):
+                raise StoreError(f"{path} holds the record of another run; delete it and compute it again")
+            yield record
+
+    def save(self, record: Record) -> Path:
+        """Write a record, all of it or nothing.
+
+        Raises:
+            StoreError: if the disk refuses; nothing is left behind.
+        """
+        path = self.path(record.experiment, record.trial, record.round, record.draw)
+        partial = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
+            partial = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **_encode(record))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.chmod(0o644)
+            partial.replace(path)
+        except OSError as error:
+            if partial:
+                partial.unlink(missing_ok=True)
+            raise StoreError(
+                f"cannot write {path}: {error}. Nothing is lost: make room and run again, finished runs are kept"
+            ) from error
+        return path
+
+    @contextmanager
+    def lock(self, experiment: Experiment, trial: int) -> Iterator[None]:
+        """Hold the trial of an experiment for this process: others wait, then find it done."""
+        path = self.root / experiment.identity / f".trial-{trial}.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write to {path.parent}: {error}. Choose another folder for the results"
+            ) from error
+        with FileLock(path):
+            yield
+
+
+_MASK = "mask:"
+
+
+def _encode(record: Record) -> dict[str, np.ndarray]:
+    """The arrays of a record's file: one of JSON text, the history's columns, packed mask bits, the checksum."""
+    masks = record.pruned or {}
+    values = {
+        "experiment": record.experiment.to_dict(),
+        "trial": record.trial,
+        "round": record.round,
+        "draw": record.draw,
+        "kept": {name: list(counts) for name, counts in record.kept.items()},
+        "test": dict(record.test),
+        "weights_sha256": record.weights_sha256,
+        "seconds": record.seconds,
+        "compile_seconds": record.compile_seconds,
+        "machine": dict(record.machine),
+        "environment": dict(record.environment),
+        "mask_shapes": {name: list(array.shape) for name, array in masks.items()},
+    }
+    arrays = {"record": np.frombuffer(json.dumps(values, sort_keys=False).encode(), np.uint8)}
+    arrays |= {name: record.history[name] for name in COLUMNS}
+    arrays |= {f"{_MASK}{name.replace('/', '|')}": np.packbits(array) for name, array in masks.items()}
+    return {**arrays, "sha256": np.frombuffer(_digest(arrays), np.uint8)}
+
+
+def _read(path: Path) -> Record:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        claimed = arrays.pop("sha256").tobytes()
+        if claimed != _digest(arrays):
+            raise ValueError("its content does not match its checksum")
+        return _decode(arrays)
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise StoreError(
+            f"{path} is damaged: {error}. Delete it and run the experiment again: only this run is recomputed"
+        ) from error
+
+
+def _decode(arrays: Mapping[str, np.ndarray]) -> Record:
+    values = json.loads(arrays["record"].tobytes())
+    shapes = values.pop("mask_shapes")
+    masks = {
+        name: np.unpackbits(arrays[f"{_MASK}{name.replace('/', '|')}"], count=int(np.prod(shape))).reshape(shape)
+        for name, shape in shapes.items()
+    }
+    values["experiment"] = Experiment.from_dict(values["experiment"])
+    values["kept"] = {name: tuple(counts) for name, counts in values["kept"].items()}
+    history = History({name: arrays[name] for name in COLUMNS})
+    return Record(**values, history=history, pruned=Mask(masks) if masks else None)
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> bytes:
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        sha.update(f"{name}|{arrays[name].dtype.str}|{arrays[name].shape}|".encode())
+        sha.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return sha.digest()

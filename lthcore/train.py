@@ -1,0 +1,233 @@
+"""The only training loop: `Trainer` takes a Keras model through run after run, with one compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from time import perf_counter
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lthcore import loop, models, optimizers
+from lthcore import weights as keras_weights
+from lthcore.config import TrainConfig
+from lthcore.datasets.base import Dataset
+from lthcore.history import COLUMNS, DivergedError, History, Run
+from lthcore.mask import Weights
+from lthcore.ticket import Ticket
+
+
+class Trainer:
+    """Trains tickets of one model on one data set.
+
+    The model is the trainer's to write on: each run sets all its weights. What a run starts from is the ticket, a new
+    optimizer state, and random generators seeded from the run's own stream; nothing leaks from one run to the next.
+
+    Args:
+        model: any built Keras model with named layers; classifiers end in logits, or in a softmax.
+        data: what to train on; shapes must fit the model.
+        config: how to train.
+        optimizer: a Keras optimizer to use instead of the one `config` names; it must be element-wise.
+        compiler: ``"xla"``, ``"graph"``, or ``"auto"`` for the one that is faster for this model and device.
+        fresh: draws initial weights, where the layers' own initializers are not what is wanted.
+
+    Raises:
+        ValueError: if model, data or optimizer cannot be used; the message says why.
+
+    Example:
+        >>> from lthcore import datasets, models
+        >>> digits = datasets.load("digits")
+        >>> trainer = Trainer(models.build("lenet_300_100", (8, 8, 1), 10), digits, TrainConfig(steps=20))
+        >>> ticket = Ticket.dense(trainer.fresh(np.random.default_rng(0)), trainer.prunable)
+        >>> run = trainer.train(ticket, order=np.random.default_rng(1))
+        >>> int(run.history["step"][-1])
+        20
+
+    Source: {cite}`FC18`, section 2 and appendix B, the training between two prunings.
+    Book: chapter *Reproduction*.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: Dataset,
+        config: TrainConfig,
+        *,
+        optimizer: keras.Optimizer | None = None,
+        compiler: str = "auto",
+        fresh: Callable[[np.random.Generator], Weights] | None = None,
+    ) -> None:
+        _check_fit(model, data, config)
+        if compiler not in ("auto", "xla", "graph"):
+            raise ValueError(f"unknown compiler {compiler!r}; known are auto, xla, graph")
+        self.model, self.data, self.config = model, data, config
+        self.prunable = keras_weights.prunable(model)
+        self.optimizer = optimizers.build(config) if optimizer is None else optimizer
+        optimizers.check(self.optimizer)
+        self.optimizer.build(model.trainable_variables)
+        self._blank = [variable.numpy() for variable in self.optimizer.variables]
+        self._fresh = fresh
+        on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        xla = compiler == "xla" or (compiler == "auto" and (on_gpu or models.prefers_xla(model)))
+        loss = loop.LOSSES[config.loss](from_logits=not _ends_in_probabilities(model))
+        self._segment = loop.compile_segment(model, self.optimizer, loss, data.train, self.prunable, xla=xla)
+        self._validate = loop.compile_evaluation(model, loss, data.validation)
+        self._test = loop.compile_evaluation(model, loss, data.test)
+        self.machine = {
+            "compiler": "xla" if xla else "graph",
+            "device": "gpu" if on_gpu else "cpu",
+            "threads": tf.config.threading.get_intra_op_parallelism_threads() or "all",
+        }
+        self._compiled = False
+
+    def fresh(self, rng: np.random.Generator) -> Weights:
+        """New initial weights θ₀ ~ D of the model, drawn from `rng` alone."""
+        return self._fresh(rng) if self._fresh else keras_weights.fresh(self.model, rng)
+
+    def train(
+        self, ticket: Ticket, *, order: np.random.Generator, keep: Iterable[int] = (), stop: int | None = None
+    ) -> Run:
+        """Train a ticket to the end.
+
+        Args:
+            ticket: where to start; a ticket rewound to step k trains the steps from k on.
+            order: stream of the data order and of dropout noise.
+            keep: steps k at which to keep θ_k, counted as the history counts.
+            stop: end at this step instead of the configured one.
+
+        Returns:
+            The run: history, final weights, weights at the early stop, snapshots.
+
+        Raises:
+            ValueError: if the ticket does not fit the model or a step lies outside the run.
+            DivergedError: at a loss or weight that is not finite.
+        """
+        start, stop, keep = ticket.at_step, stop or self.config.steps, frozenset(keep)
+        if not start < stop or any(not start <= k <= stop for k in keep):
+            raise ValueError(f"cannot train from step {start} to {stop} and keep the weights of steps {sorted(keep)}")
+        masks, batches = self._begin(ticket, order, stop)
+        compile_seconds = self._compile(masks, batches)
+
+        begin = perf_counter()
+        rows, losses = [self._row(start)], []
+        best = ticket.weights
+        snapshots = {start: ticket.weights} if start in keep else {}
+        for at, mark in pairwise(self._marks(start, stop, keep)):
+            losses.append((mark - at, self._advance(batches, masks, at, mark)))
+            if mark in keep:
+                snapshots[mark] = keras_weights.read(self.model)
+            if mark % self.config.eval_every == 0 or mark == stop:
+                rows.append(self._row(mark, losses, last=mark == stop))
+                losses = []
+                if rows[-1]["validation_loss"] < min(row["validation_loss"] for row in rows[:-1]):
+                    best = keras_weights.read(self.model)
+        final = keras_weights.read(self.model)
+        if not final.finite():
+            raise DivergedError(f"a weight is not finite after step {stop}")
+        return Run(
+            history=_history(rows),
+            final=final,
+            best=best,
+            snapshots=snapshots,
+            test=self.test(best),
+            seconds=perf_counter() - begin,
+            compile_seconds=compile_seconds,
+            machine=self.machine,
+        )
+
+    def test(self, weights: Weights) -> dict[str, float]:
+        """Loss and accuracy of `weights` on the test set."""
+        keras_weights.write(self.model, weights)
+        loss, accuracy = self._test()
+        return {"loss": float(loss), "accuracy": float(accuracy)}
+
+    def _begin(self, ticket: Ticket, order: np.random.Generator, stop: int) -> tuple[dict[str, tf.Tensor], np.ndarray]:
+        """Set everything a run starts from; return the masks and the minibatches of its steps."""
+        if tuple(ticket.mask) != self.prunable:
+            raise ValueError(f"the mask names {', '.join(ticket.mask)}; the model prunes {', '.join(self.prunable)}")
+        if not ticket.weights.finite():
+            raise DivergedError("the ticket's weights contain NaN or infinite values; nothing was trained")
+        noise, shuffle = order.spawn(2)
+        keras_weights.write(self.model, ticket.mask.apply(ticket.weights))
+        keras_weights.reseed(self.model, noise)
+        for variable, value in zip(self.optimizer.variables, self._blank, strict=True):
+            variable.assign(value)
+        masks = {name: tf.constant(ticket.mask[name], tf.float32) for name in self.prunable}
+        return masks, minibatches(shuffle, len(self.data.train), self.config.batch_size, stop)
+
+    def _compile(self, masks: dict[str, tf.Tensor], batches: np.ndarray) -> float:
+        """Compile all programs by running them for zero steps, which changes nothing; return the seconds it took."""
+        if self._compiled:
+            return 0.0
+        begin = perf_counter()
+        self._segment(self._window(batches, 0, 0), tf.constant(0), masks)
+        self._validate()
+        self._test()
+        self._compiled = True
+        return perf_counter() - begin
+
+    def _advance(self, batches: np.ndarray, masks: dict[str, tf.Tensor], at: int, mark: int) -> float:
+        """Train the steps from `at` to `mark`; return their mean loss."""
+        loss = float(self._segment(self._window(batches, at, mark), tf.constant(mark - at), masks))
+        if not np.isfinite(loss):
+            raise DivergedError(f"the training loss became {loss} between steps {at} and {mark}")
+        return loss
+
+    def _window(self, batches: np.ndarray, at: int, mark: int) -> tf.Tensor:
+        """Minibatches of the steps from `at` to `mark`, padded to the one shape that is compiled."""
+        window = np.zeros((self.config.eval_every, self.config.batch_size), np.int32)
+        window[: mark - at] = batches[at:mark]
+        return tf.constant(window)
+
+    def _marks(self, start: int, stop: int, keep: frozenset[int]) -> list[int]:
+        """The steps at which training halts: to be evaluated, to be kept, or because it ends."""
+        every = range(start - start % self.config.eval_every, stop, self.config.eval_every)
+        return sorted({start, stop, *keep, *(step for step in every if step > start)})
+
+    def _row(self, step: int, losses: list[tuple[int, float]] = (), *, last: bool = False) -> dict[str, float]:
+        """Evaluate the current weights; `losses` are (steps, mean training loss) since the row before."""
+        row = dict.fromkeys(COLUMNS, np.nan) | {"step": step}
+        if losses:
+            row["train_loss"] = np.average([loss for _, loss in losses], weights=[steps for steps, _ in losses])
+        row["validation_loss"], row["validation_accuracy"] = map(float, self._validate())
+        if not np.isfinite(row["validation_loss"]):
+            raise DivergedError(f"the validation loss became {row['validation_loss']} at step {step}")
+        if step % self.config.test_every == 0 or last:
+            row["test_loss"], row["test_accuracy"] = map(float, self._test())
+        return row
+
+
+def minibatches(rng: np.random.Generator, examples: int, batch: int, steps: int) -> np.ndarray:
+    """Example numbers of each step, shape (steps, batch): a new permutation every epoch, the odd rest dropped."""
+    per_epoch = examples // batch
+    epochs = -(-steps // per_epoch)
+    orders = [rng.permutation(examples)[: per_epoch * batch] for _ in range(epochs)]
+    return np.concatenate(orders).reshape(-1, batch)[:steps].astype(np.int32)
+
+
+def _history(rows: list[dict[str, float]]) -> History:
+    columns = {name: np.array([row[name] for row in rows], np.float32) for name in COLUMNS[1:]}
+    return History({"step": np.array([row["step"] for row in rows], np.int32), **columns})
+
+
+def _check_fit(model: keras.Model, data: Dataset, config: TrainConfig) -> None:
+    keras_weights.variables(model)  # refuses models that cannot be read
+    if config.batch_size > len(data.train):
+        raise ValueError(f"batch_size {config.batch_size} exceeds the {len(data.train)} training examples")
+    expected, outputs = tuple(model.input_shape[1:]), model.output_shape
+    if any(want not in (None, have) for want, have in zip(expected, data.input_shape, strict=False)) or len(
+        expected
+    ) != len(data.input_shape):
+        raise ValueError(f"model {model.name!r} takes inputs of shape {expected}, {data.name} has {data.input_shape}")
+    if outputs[1:] != (data.classes,):
+        raise ValueError(
+            f"model {model.name!r} has outputs of shape {outputs[1:]}, {data.name} needs ({data.classes},)"
+        )
+
+
+def _ends_in_probabilities(model: keras.Model) -> bool:
+    last = model.layers[-1]
+    activation = getattr(getattr(last, "activation", None), "__name__", None)
+    return activation == "softmax" or isinstance(last, keras.layers.Softmax)

@@ -1,0 +1,167 @@
+"""Run experiments: what is missing from the store is computed, trial by trial, on any executor."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
+from functools import cache, lru_cache
+
+from lthcore import datasets, environment, models
+from lthcore.config import Experiment, TrainConfig
+from lthcore.criteria import CRITERIA, Evidence
+from lthcore.history import DivergedError, Run
+from lthcore.lottery import find_tickets
+from lthcore.mask import Mask
+from lthcore.prune import ladder
+from lthcore.seeds import Seeds
+from lthcore.store import Record, Store
+from lthcore.ticket import Ticket, reinit, rewind, shuffle
+from lthcore.train import Trainer
+
+
+def run(experiments: Sequence[Experiment], store: Store, executor: Executor) -> Iterator[int]:
+    """Complete experiments, all trials of each; yields how many of their networks are stored, as that grows.
+
+    Trials are independent: tasks share nothing but the store's folder, so any executor will do, a process pool or
+    that of a cluster. Killing it loses at most the trainings in flight.
+
+    Raises:
+        Exception: whatever stopped a trial first; what is stored by then stays.
+    """
+    tasks = [(experiment, trial) for experiment in experiments for trial in range(experiment.trials)]
+    pending: set[Future] = {executor.submit(complete, experiment, trial, store) for experiment, trial in tasks}
+    try:
+        while pending:
+            done, pending = wait(pending, timeout=1.0, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+            yield sum(len(_stored(experiment, trial, store)) for experiment, trial in tasks)
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def expected(experiments: Sequence[Experiment]) -> int:
+    """How many networks the experiments train in all."""
+    return sum(len(_runs(experiment)) * experiment.trials for experiment in experiments)
+
+
+def missing(experiments: Sequence[Experiment], store: Store) -> list[Experiment]:
+    """The experiments of which at least one network is not in the store."""
+    return [
+        experiment
+        for experiment in experiments
+        if any(len(_stored(experiment, trial, store)) < len(_runs(experiment)) for trial in range(experiment.trials))
+    ]
+
+
+def process_pool(workers: int) -> ProcessPoolExecutor:
+    """A pool of single-threaded processes: for independent trials faster than one process with many threads."""
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_one_thread)
+
+
+def complete(experiment: Experiment, trial: int, store: Store) -> None:
+    """Compute what the store lacks of one trial of an experiment. Doing it twice does nothing the second time.
+
+    Raises:
+        lthcore.history.DivergedError: naming trial, round and step; nothing of that run is stored.
+        lthcore.datasets.DatasetError: if the data cannot be had.
+        lthcore.store.StoreError: if a record it builds on is damaged or the disk is full.
+    """
+    with store.lock(experiment, trial):
+        todo = [key for key in _runs(experiment) if key not in _stored(experiment, trial, store)]
+        if todo and experiment.is_chain:
+            _complete_chain(experiment, trial, store, first=todo[0][0])
+        elif todo:
+            _complete_branches(experiment, trial, store, todo)
+
+
+def _complete_chain(experiment: Experiment, trial: int, store: Store, *, first: int) -> None:
+    trainer = _trainer(experiment.dataset, experiment.model, experiment.train)
+    resume = (first, store.load(experiment, trial, first - 1).pruned) if first else None
+    for done in find_tickets(trainer, experiment.prune, Seeds(trial), resume=resume):
+        record = _record(experiment, trial, done.index, 0, done.ticket.mask, done.run)
+        store.save(replace(record, pruned=done.pruned))
+
+
+def _complete_branches(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> None:
+    """Train networks that hang off a list of masks: controls, and methods whose scores are fixed from the start."""
+    seeds = Seeds(trial)
+    mask_of = _masks(replace(experiment, control="rewind"), trial, store)
+    trainer = _trainer(experiment.dataset, experiment.model, experiment.train)
+    theta_0 = trainer.fresh(seeds.init)
+    for round, draw in todo:
+        ticket = rewind(mask_of(round), to=theta_0)
+        if experiment.control == "reinit":
+            ticket = reinit(ticket, trainer.fresh, seeds.control(round, draw))
+        elif experiment.control == "shuffle":
+            ticket = shuffle(ticket, theta_0, seeds.control(round, draw))
+        try:
+            run = trainer.train(ticket, order=seeds.order(round))
+        except DivergedError as error:
+            raise DivergedError(
+                f"trial {trial}, {experiment.control} of round {round}, draw {draw}: {error}"
+            ) from error
+        store.save(_record(experiment, trial, round, draw, ticket.mask, run))
+
+
+def _masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
+    """Round → mask, read from the finished chain of `source` or made from its one set of scores."""
+    if source.is_chain:
+        complete(source, trial, store)
+        return lambda round: store.load(source, trial, round - 1).pruned
+    seeds, trainer = Seeds(trial), _trainer(source.dataset, source.model, source.train)
+    dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)
+    final = trainer.train(dense, order=seeds.order(0)).final if source.prune.trained_scores else dense.weights
+    evidence = Evidence(mask=dense.mask, initial=dense.weights, final=final, rng=seeds.score(0))
+    scores = CRITERIA[source.prune.criterion](evidence)
+    rates = source.prune.rates(trainer.prunable)
+    return ladder(dense.mask, scores, rates, source.prune.rounds, scope=source.prune.scope).__getitem__
+
+
+def _runs(experiment: Experiment) -> list[tuple[int, int]]:
+    """(round, draw) of every network that one trial of the experiment trains."""
+    draws = 1 if experiment.control == "rewind" else experiment.draws
+    return [(round, draw) for round in experiment.rounds for draw in range(draws)]
+
+
+def _stored(experiment: Experiment, trial: int, store: Store) -> list[tuple[int, int]]:
+    return [key for key in _runs(experiment) if store.has(experiment, trial, *key)]
+
+
+def _record(experiment: Experiment, trial: int, round: int, draw: int, mask: Mask, run: Run) -> Record:
+    return Record(
+        experiment=experiment,
+        trial=trial,
+        round=round,
+        draw=draw,
+        kept={name: (int(array.sum()), array.size) for name, array in mask.items()},
+        history=run.history,
+        test=run.test,
+        weights_sha256=run.final.digest(),
+        seconds=run.seconds,
+        compile_seconds=run.compile_seconds,
+        machine=run.machine,
+        environment=environment.describe(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _trainer(dataset: str, model: str, train: TrainConfig) -> Trainer:
+    """One compiled trainer per process, kept while the tasks are of one kind."""
+    data = _dataset(dataset)
+    return Trainer(models.build(model, data.input_shape, data.classes), data, train)
+
+
+@cache
+def _dataset(name: str) -> datasets.Dataset:
+    return datasets.load(name)
+
+
+def _one_thread() -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
