@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from math import isfinite
 
-from lthcore.criteria import CRITERIA, UNTRAINED
-from lthcore.prune import SCOPES, removals
-
+# The words a configuration may use; the modules that give them meaning lie above this one, and a test holds the two
+# together.
+CRITERIA = ("large_final", "small_final", "large_init", "magnitude_increase", "movement", "random")
+UNTRAINED = ("large_init", "random")  # never look at trained weights: their masks cost no training
+SCOPES = ("layerwise", "global")
 SCHEDULES = ("iterative", "oneshot")
 CONTROLS = ("rewind", "reinit", "shuffle")
 LOSSES = ("sparse_categorical_crossentropy",)
@@ -76,7 +78,7 @@ class PruneConfig:
 
     def __post_init__(self) -> None:
         for rate in (self.rate, *dict(self.layer_rates).values()):
-            removals(1, rate)  # refuses a rate outside [0, 1)
+            check_rate(rate)
         _known("scope", self.scope, SCOPES)
         _known("criterion", self.criterion, CRITERIA)
         _known("schedule", self.schedule, SCHEDULES)
@@ -206,6 +208,12 @@ def _non_defaults(config: Experiment | TrainConfig | PruneConfig) -> dict:
         elif value != (entry.default_factory() if entry.default is MISSING else entry.default):
             found[entry.name] = value
     return found
+
+
+def check_rate(rate: float) -> None:
+    """Refuse a pruning rate outside [0, 1)."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"a pruning rate must lie in [0, 1), got {rate!r}; 0.2 removes a fifth of the survivors")
 
 
 def _positive_whole(name: str, value: object) -> None:

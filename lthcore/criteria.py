@@ -71,6 +71,3 @@ CRITERIA: dict[str, Callable[[Evidence], Scores]] = {
     "movement": movement,
     "random": random,
 }
-
-# Criteria that never look at trained weights: their masks cost no training.
-UNTRAINED = frozenset({"large_init", "random"})

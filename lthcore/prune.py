@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lthcore.config import SCOPES, check_rate
 from lthcore.criteria import Scores
 from lthcore.mask import Mask
-
-SCOPES = ("layerwise", "global")
 
 
 def prune(mask: Mask, scores: Scores, rates: Mapping[str, float], *, scope: str = "layerwise") -> Mask:
@@ -68,8 +67,7 @@ def ladder(
 
 def removals(survivors: int, rate: float) -> int:
     """How many of `survivors` go at `rate`: round(rate · n), but never the last one."""
-    if not 0 <= rate < 1:
-        raise ValueError(f"a pruning rate must lie in [0, 1), got {rate!r}; 0.2 removes a fifth of the survivors")
+    check_rate(rate)
     return min(round(rate * survivors), max(survivors - 1, 0))
 
 

@@ -6,19 +6,23 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import everything, small_model
+from conftest import small_model
 
-from lthcore import loop, weights
+from lthcore import weights
 from lthcore.config import TrainConfig
-from lthcore.history import COLUMNS, DivergedError
 from lthcore.mask import Mask, Weights
-from lthcore.ticket import Ticket, rewind
+from lthcore.ticket import rewind
 from lthcore.train import Trainer, minibatches
 
 OPTIMIZERS = {
     "sgd": TrainConfig(steps=40, eval_every=20, test_every=20, optimizer="sgd", learning_rate=0.1),
     "momentum": TrainConfig(
-        steps=40, eval_every=20, test_every=20, optimizer="sgd", learning_rate=0.1, optimizer_options=(("momentum", 0.9),)
+        steps=40,
+        eval_every=20,
+        test_every=20,
+        optimizer="sgd",
+        learning_rate=0.1,
+        optimizer_options=(("momentum", 0.9),),
     ),
     "adam": TrainConfig(steps=40, eval_every=20, test_every=20),
 }
@@ -36,7 +40,10 @@ def order(seed: int = 3) -> np.random.Generator:
 def eager(model, data, config, ticket, *, project: bool):
     """The loop as a textbook writes it; `project` masks after the update, otherwise the forward pass is masked."""
     optimizer = keras.optimizers.get(
-        {"class_name": config.optimizer, "config": {"learning_rate": config.learning_rate, **dict(config.optimizer_options)}}
+        {
+            "class_name": config.optimizer,
+            "config": {"learning_rate": config.learning_rate, **dict(config.optimizer_options)},
+        }
     )
     weights.write(model, ticket.weights)
     masks = {name: tf.constant(mask, tf.float32) for name, mask in ticket.mask.items()}

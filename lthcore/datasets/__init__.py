@@ -6,9 +6,21 @@ from collections.abc import Callable
 
 from lthcore.datasets import digits, mnist
 from lthcore.datasets.base import Dataset, DatasetError, Split
-from lthcore.datasets.download import Source, content, fetch, locate
+from lthcore.datasets.download import Source, content, locate
 
-__all__ = ["DATASETS", "SOURCES", "Dataset", "DatasetError", "Source", "Split", "available", "fetch", "load", "verify"]
+__all__ = [
+    "DATASETS",
+    "SOURCES",
+    "Dataset",
+    "DatasetError",
+    "Source",
+    "Split",
+    "available",
+    "content",
+    "load",
+    "sources",
+    "verify",
+]
 
 DATASETS: dict[str, Callable[[], Dataset]] = {
     "mnist": mnist.load,
@@ -34,10 +46,19 @@ def load(name: str) -> Dataset:
     return DATASETS[name]()
 
 
+def sources(name: str) -> tuple[Source, ...]:
+    """The files behind a data set; none for an embedded one.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    _check_name(name)
+    return SOURCES.get(name, ())
+
+
 def available(name: str) -> bool:
     """Whether a data set can be loaded without a download (it may still turn out to be damaged)."""
-    _check_name(name)
-    return all(locate(source) for source in SOURCES.get(name, ()))
+    return all(locate(source) for source in sources(name))
 
 
 def verify(name: str) -> list[str]:
@@ -46,13 +67,10 @@ def verify(name: str) -> list[str]:
     Raises:
         DatasetError: at the first file that is missing or damaged.
     """
-    _check_name(name)
-    if name not in SOURCES:
+    if not sources(name):
         return [f"{name}: embedded, nothing to verify"]
-    return [
-        f"{source.name}: {len(content(source, download=False)):,} bytes, checksum as published"
-        for source in SOURCES[name]
-    ]
+    checked = [(source.name, len(content(source, download=False))) for source in sources(name)]
+    return [f"{file}: {size:,} bytes, checksum as published" for file, size in checked]
 
 
 def _check_name(name: str) -> None:

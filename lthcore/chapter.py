@@ -1,0 +1,185 @@
+"""What every chapter needs: checked parameters, a study to draw from, cards, glued numbers, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pandas as pd
+from IPython.display import Markdown, display
+
+from lthcore import datasets, frames, paths, presets
+from lthcore.config import Experiment
+from lthcore.store import Record, Store, StoreError
+
+
+class ParameterError(Exception):
+    """A notebook was given a parameter that it does not have, or a value it cannot take."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """The experiments of a chapter at one scale, and the store their results are in.
+
+    Args:
+        name: the preset's name.
+        experiments: what is compared; the tickets come first.
+        store: where the results lie.
+        published: whether these are the results the book is printed from.
+    """
+
+    name: str
+    experiments: presets.Preset
+    store: Store
+    published: bool
+
+    @property
+    def tickets(self) -> Experiment:
+        """The experiment that finds the tickets."""
+        return self.experiments[0]
+
+    def frame(self) -> pd.DataFrame:
+        """All its results, as one tidy frame."""
+        return frames.results(self.store, self.experiments)
+
+    def records(self, experiment: Experiment, rounds: Iterable[int] | None = None) -> list[Record]:
+        """The records of one experiment, all trials, draw 0."""
+        chosen = experiment.rounds if rounds is None else rounds
+        return [self.store.load(experiment, trial, round) for trial in range(experiment.trials) for round in chosen]
+
+
+def check_parameters(namespace: Mapping[str, object], known: str) -> None:
+    """Refuse parameters that the notebook does not have; call it in the cell after ``parameters``.
+
+    papermill only warns of an unknown parameter and then ignores it, and a misspelt ``SCLAE`` would publish the wrong
+    results under the right name.
+
+    Args:
+        namespace: the notebook's ``globals()``.
+        known: names of its parameters, separated by spaces.
+
+    Raises:
+        ParameterError: for any other upper-case name.
+    """
+    names = known.split()
+    unknown = [name for name in namespace if name.isupper() and not name.startswith("_") and name not in names]
+    if unknown:
+        raise ParameterError(f"unknown parameter {', '.join(unknown)}; this chapter has {', '.join(names)}")
+
+
+def study(scale: str, *, published: Mapping[str, str], data: str = "auto", compute: bool = False) -> Study:
+    """The study a chapter asks for by its parameters.
+
+    Args:
+        scale: a key of `published`, or ``"smoke"``: the same path at a size that takes seconds, computed here.
+        published: scale → name of the preset whose stored results the book is printed from.
+        data: at smoke scale, the data set; ``"auto"`` takes the real one where it can be had without a download.
+        compute: compute everything on this machine, into ``data/runs``, instead of reading published results.
+
+    Raises:
+        ParameterError: for an unknown scale or data set.
+        lthcore.store.StoreError: if a stored result is missing; the message names it and the command to compute it.
+    """
+    if scale == "smoke":
+        return _smoke(published, data)
+    if scale not in published:
+        raise ParameterError(f"unknown SCALE {scale!r}; known are {', '.join([*published, 'smoke'])}")
+    experiments = presets.preset(published[scale])
+    chosen = Study(published[scale], experiments, Store(paths.runs() if compute else paths.results()), not compute)
+    if compute:
+        _compute(chosen)
+    _check_complete(chosen)
+    return chosen
+
+
+def card(experiment: Experiment) -> Markdown:
+    """The experiment as a table, rendered from the configuration that ran."""
+    train, prune = experiment.train, experiment.prune
+    options = "".join(f", {name} {value:g}" for name, value in train.optimizer_options)
+    exceptions = "".join(f", {100 * rate:g} % of `{name}`" for name, rate in prune.layer_rates)
+    rows = {
+        "Identity": f"`{experiment.identity}`",
+        "Data, model": f"{experiment.dataset}, `{experiment.model}`",
+        "Training": f"{train.steps:,} steps of {train.batch_size} examples".replace(",", " "),
+        "Optimizer": f"{train.optimizer}, learning rate {train.learning_rate:g}{options}",
+        "Evaluation": f"validation every {train.eval_every} steps, test every {train.test_every}",
+        "Pruning": f"{100 * prune.rate:g} % of each layer{exceptions}, per round; criterion `{prune.criterion}`",
+        "Survivors": f"rewound to step {prune.rewind_step}",
+        "Extent": f"{experiment.trials} trials, rounds 0 to {prune.rounds}",
+    }
+    return table(["", "Experiment"], [[key, value] for key, value in rows.items()])
+
+
+def table(header: list[str], rows: list[list[str]]) -> Markdown:
+    """A Markdown table, which the book renders as one of its own."""
+    lines = [header, ["---"] * len(header), *rows]
+    return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
+def put(**values: str) -> None:
+    """Glue texts, so that prose can quote them: ``{glue:text}`name` ``. No number in prose is typed."""
+    for name, text in values.items():
+        display(
+            {"text/plain": repr(text)},
+            raw=True,
+            metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
+        )
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A fraction as per cent: 0.9825 → ``98.2 %``."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def points(gap: Mapping[str, float], digits: int = 2) -> str:
+    """A difference of fractions as percentage points with its interval and number of trials."""
+    mean, low, high = (100 * gap[key] for key in ("mean", "low", "high"))
+    return f"{mean:+.{digits}f} pp [{low:+.{digits}f}, {high:+.{digits}f}], n = {gap['n']}".replace("-", "−")
+
+
+def verdict(gap: Mapping[str, float], *, above: float) -> str:
+    """What an interval says of the claim that the true difference exceeds `above`.
+
+    Returns:
+        ``"holds"`` if the whole interval lies above, ``"fails"`` if it lies below, otherwise ``"undecided"``.
+    """
+    if gap["low"] > above:
+        return "holds"
+    return "fails" if gap["high"] < above else "undecided"
+
+
+def _smoke(published: Mapping[str, str], data: str) -> Study:
+    real = presets.preset(next(iter(published.values())))[0].dataset
+    if data == "auto":
+        data = real if datasets.available(real) else "digits"
+    if data not in (real, "digits"):
+        raise ParameterError(f"unknown DATA {data!r}; known are auto, {real}, digits")
+    name = f"{data}-smoke"
+    chosen = Study(name, presets.preset(name), Store(paths.runs()), published=False)
+    _compute(chosen)
+    kind = "the real data" if data == real else f"the embedded {data}, because {real} is not on this machine"
+    display(
+        Markdown(f"```{{note}}\nSmoke scale on {kind}: it shows that the code runs, and nothing about tickets.\n```")
+    )
+    return chosen
+
+
+def _compute(chosen: Study) -> None:
+    from lthcore import trials  # brings TensorFlow, which a chapter that only reads results does without
+
+    with ThreadPoolExecutor(1) as executor:
+        for _ in trials.run(chosen.experiments, chosen.store, executor):
+            pass
+
+
+def _check_complete(chosen: Study) -> None:
+    for experiment in chosen.experiments:
+        for trial in range(experiment.trials):
+            for round in experiment.rounds:
+                if not chosen.store.has(experiment, trial, round):
+                    raise StoreError(
+                        f"no stored result for {experiment.identity}, trial {trial}, round {round} in "
+                        f"{chosen.store.root}. Compute it with `python -m lthcore run {chosen.name} --out "
+                        f"{chosen.store.root}`, or set COMPUTE = True"
+                    )

@@ -1,0 +1,154 @@
+"""The command line: ``python -m lthcore``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from lthcore import datasets, frames, paths, presets
+from lthcore.history import DivergedError
+from lthcore.store import Store, StoreError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A laboratory for the lottery ticket hypothesis.\n\n"
+    "A first round: `data fetch` gets MNIST, `run digits-smoke` takes the whole path in seconds, `run mnist-short` "
+    "repeats the published experiment (half an hour on two cores), `show mnist-short` prints what came out.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Get and check data sets.")
+app.add_typer(data_app, name="data")
+
+Out = Annotated[Path | None, typer.Option(help="Folder of results; data/runs if not given.", show_default=False)]
+
+
+@contextmanager
+def _one_clear_error() -> Iterator[None]:
+    """Turn the errors a user can mend into one line; any other is a defect and keeps its traceback."""
+    try:
+        yield
+    except (datasets.DatasetError, DivergedError, StoreError, ValueError) as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise typer.Exit(1) from None
+
+
+@data_app.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(help="Data set.")] = "mnist") -> None:
+    """Download a data set from its public homes, verify its checksums, and put it into data/raw."""
+    with _one_clear_error():
+        for source in tqdm(datasets.sources(name), desc=name, unit="file"):
+            datasets.content(source)
+        for line in datasets.verify(name):
+            typer.echo(line)
+
+
+@data_app.command("verify")
+def data_verify(name: Annotated[str, typer.Argument(help="Data set.")] = "mnist") -> None:
+    """Check a data set on disk against its checksums. Downloads nothing."""
+    with _one_clear_error():
+        for line in datasets.verify(name):
+            typer.echo(line)
+
+
+@app.command()
+def run(
+    preset: Annotated[str, typer.Argument(help=f"One of: {', '.join(presets.PRESETS)}.")],
+    trials: Annotated[int | None, typer.Option(help="Number of trials.", show_default=False)] = None,
+    rounds: Annotated[int | None, typer.Option(help="Number of the last round.", show_default=False)] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps per network.", show_default=False)] = None,
+    out: Out = None,
+    workers: Annotated[int, typer.Option(help="Processes, one thread each; 1 stays in this process.")] = 1,
+) -> None:
+    """Compute a preset: tickets and controls, trial by trial.
+
+    Finished networks are kept; interrupt it at any time and run it again to go on. Other values of --steps are another
+    experiment with results of its own; --trials and --rounds extend or shorten the same one.
+    """
+    with _one_clear_error():
+        experiments = presets.adjusted(presets.preset(preset), trials=trials, rounds=rounds, steps=steps)
+        store = Store(out or paths.runs())
+        _run(experiments, store, workers)
+        typer.echo(f"{preset}: all results are in {store.root}; see `python -m lthcore show {preset}`")
+
+
+def _run(experiments: presets.Preset, store: Store, workers: int) -> None:
+    from lthcore import trials as engine  # brings TensorFlow, which only computing needs
+
+    for name in dict.fromkeys(experiment.dataset for experiment in experiments):
+        datasets.load(name)  # a missing data set is better told before any process starts
+    executor: Executor = ThreadPoolExecutor(1) if workers == 1 else engine.process_pool(workers)
+    with executor, tqdm(total=engine.expected(experiments), unit="network", smoothing=0.02) as bar:
+        for finished in engine.run(experiments, store, executor):
+            bar.update(finished - bar.n)
+
+
+@app.command()
+def show(
+    preset: Annotated[str | None, typer.Argument(help="A preset; all stored experiments if not given.")] = None,
+    out: Out = None,
+) -> None:
+    """Print stored results: per experiment, or round by round for one preset."""
+    with _one_clear_error():
+        table = frames.frame(record for store in _stores(out) for record in store.records())
+        if preset is None:
+            typer.echo(frames.overview(table).to_string() if len(table) else "no stored results yet")
+            return
+        for experiment in presets.preset(preset):
+            rows = table[table["experiment"] == experiment.identity]
+            typer.echo(f"\n{experiment.identity}")
+            typer.echo(frames.by_round(rows).to_string() if len(rows) else f"nothing yet: run {preset}")
+
+
+@app.command()
+def frame(
+    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values instead of a table.")] = False,
+    out: Out = None,
+) -> None:
+    """Print every stored result, one row per trained network.
+
+    Densities and accuracies are fractions. Without --out, published results and those in data/runs are printed.
+    """
+    with _one_clear_error():
+        table = frames.frame(record for store in _stores(out) for record in store.records())
+        typer.echo(table.to_csv(index=False) if csv else table.to_string(index=False), nl=not csv)
+
+
+@app.command()
+def notebooks() -> None:
+    """Execute every chapter with its published parameters and renew the committed notebooks."""
+    from lthcore import notebooks as chapters
+
+    for source in tqdm(chapters.sources(), unit="chapter"):
+        chapters.renew(source)
+
+
+@app.command()
+def book() -> None:
+    """Execute every chapter into a build folder and build the site. Leaves the working tree as it is."""
+    from lthcore import notebooks as chapters
+
+    try:
+        typer.echo(f"The book is at {chapters.build_book()}")
+    except RuntimeError as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise typer.Exit(1) from None
+
+
+def _stores(out: Path | None) -> list[Store]:
+    return [Store(out)] if out else [Store(paths.results()), Store(paths.runs())]
+
+
+def main() -> None:
+    """Entry point of ``python -m lthcore``."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; finished networks are kept, run the same command to go on")

@@ -1,0 +1,166 @@
+"""Tidy frames of stored results, and the statistics over trials that the book prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lthcore.config import Experiment
+from lthcore.store import Record, Store
+
+COLUMNS = (
+    "experiment",
+    "dataset",
+    "model",
+    "optimizer",
+    "method",
+    "control",
+    "draw",
+    "trial",
+    "round",
+    "density",
+    "steps",
+    "rewind_step",
+    "prune_step",
+    "early_stop_step",
+    "validation_accuracy",
+    "test_accuracy",
+    "final_accuracy",
+    "seconds",
+)
+
+
+def row(record: Record) -> dict[str, object]:
+    """One stored network as a row of the tidy frame.
+
+    Accuracies and densities are fractions; ``test_accuracy`` and ``validation_accuracy`` are read at the early stop,
+    ``final_accuracy`` is the test accuracy after the last step. ``prune_step`` is the step whose weights were scored:
+    0 for criteria that look at initial weights only.
+    """
+    experiment, history = record.experiment, record.history
+    rewind_step = experiment.prune.rewind_step if record.round and experiment.control == "rewind" else 0
+    return {
+        "experiment": experiment.identity,
+        "dataset": experiment.dataset,
+        "model": experiment.model,
+        "optimizer": experiment.train.optimizer,
+        "method": experiment.prune.method,
+        "control": experiment.control,
+        "draw": record.draw,
+        "trial": record.trial,
+        "round": record.round,
+        "density": record.density,
+        "steps": experiment.train.steps - rewind_step,
+        "rewind_step": rewind_step,
+        "prune_step": experiment.train.steps if experiment.prune.trained_scores else 0,
+        "early_stop_step": history.early_stop_step,
+        "validation_accuracy": float(history["validation_accuracy"][history.early_stop]),
+        "test_accuracy": record.test["accuracy"],
+        "final_accuracy": float(history["test_accuracy"][-1]),
+        "seconds": record.seconds,
+    }
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """All records as one tidy frame: a row per trained network, columns as in `COLUMNS`."""
+    return pd.DataFrame([row(record) for record in records], columns=COLUMNS)
+
+
+def results(store: Store, experiments: Sequence[Experiment]) -> pd.DataFrame:
+    """The frame of some experiments, complete.
+
+    Raises:
+        lthcore.store.StoreError: at the first network that is missing or damaged.
+    """
+    return frame(
+        store.load(experiment, trial, round, draw)
+        for experiment in experiments
+        for trial in range(experiment.trials)
+        for round in experiment.rounds
+        for draw in range(experiment.draws if experiment.control != "rewind" else 1)
+    )
+
+
+def curves(records: Iterable[Record]) -> pd.DataFrame:
+    """The histories of some records as one tidy frame: a row per evaluation."""
+    parts = []
+    for record in records:
+        part = pd.DataFrame(dict(record.history.columns))
+        parts.append(part.assign(trial=record.trial, round=record.round, density=record.density))
+    return pd.concat(parts, ignore_index=True)
+
+
+def select(frame: pd.DataFrame, method: str, control: str) -> pd.DataFrame:
+    """The rows of one line of a figure: a method and control, round by round.
+
+    The dense network belongs to every line: round 0 of ``imp, rewind`` is where all of them start.
+    """
+    chosen = (frame["method"] == method) & (frame["control"] == control)
+    dense = (frame["method"] == "imp") & (frame["control"] == "rewind") & (frame["round"] == 0)
+    return frame[chosen | dense]
+
+
+def summary(frame: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Mean, minimum, maximum and number of trials of `value` at each round.
+
+    Repeated draws of a control are averaged within their trial first: they share its ticket, so they are not
+    independent observations.
+
+    Returns:
+        One row per round, in order, with columns ``density, mean, min, max, n``.
+    """
+    trials = frame.groupby(["round", "trial"], as_index=False).agg(density=("density", "mean"), value=(value, "mean"))
+    table = trials.groupby("round").agg(
+        density=("density", "mean"),
+        mean=("value", "mean"),
+        min=("value", "min"),
+        max=("value", "max"),
+        n=("value", "size"),
+    )
+    return table.reset_index()
+
+
+def difference(left: pd.DataFrame, right: pd.DataFrame, value: str, *, confidence: float = 0.95) -> dict[str, float]:
+    """Paired difference left − right of `value` over the trials both have, with Student's t interval.
+
+    Trials are matched by number: they share initial weights or mask, and data order.
+
+    Returns:
+        ``mean, low, high, n``; the interval is NaN for a single trial.
+
+    Raises:
+        ValueError: if the two have no trial in common.
+    """
+    means = [part.groupby("trial")[value].mean() for part in (left, right)]
+    pairs = pd.concat(means, axis=1, join="inner", keys=["left", "right"])
+    if pairs.empty:
+        raise ValueError("nothing to compare: the two frames have no trial in common")
+    gaps = (pairs["left"] - pairs["right"]).to_numpy()
+    mean, n = float(gaps.mean()), len(gaps)
+    half = np.nan
+    if n > 1:
+        half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * gaps.std(ddof=1) / np.sqrt(n))
+    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+
+
+def overview(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per stored experiment: how much there is of it."""
+    return frame.groupby("experiment").agg(
+        trials=("trial", "nunique"), rounds=("round", "nunique"), networks=("trial", "size"), steps=("steps", "max")
+    )
+
+
+def by_round(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per round of an experiment: density, accuracy at the early stop and its spread, early-stop step."""
+    accuracy = summary(frame, "test_accuracy").set_index("round")
+    step = summary(frame, "early_stop_step").set_index("round")["mean"]
+    return accuracy.assign(early_stop_step=step.round(0)).round(4)
+
+
+def nearest_round(experiment_frame: pd.DataFrame, density: float) -> int:
+    """The round whose density lies nearest to `density`, on a logarithmic scale."""
+    densities = experiment_frame.groupby("round")["density"].mean()
+    return int((np.log(densities) - np.log(density)).abs().idxmin())
