@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pandas as pd
 from IPython.display import Markdown, display
+from myst_nb import glue
 
 from lthcore import datasets, frames, paths, presets
 from lthcore.config import Experiment
@@ -38,6 +42,11 @@ class Study:
     def tickets(self) -> Experiment:
         """The experiment that finds the tickets."""
         return self.experiments[0]
+
+    @property
+    def test_size(self) -> int:
+        """Number of test examples behind each accuracy."""
+        return datasets.TEST_SIZES[self.tickets.dataset]
 
     def frame(self) -> pd.DataFrame:
         """All its results, as one tidy frame."""
@@ -117,14 +126,21 @@ def table(header: list[str], rows: list[list[str]]) -> Markdown:
     return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
+def source(function: Callable) -> Markdown:
+    """The source of a function as it ran, its docstring left out."""
+    lines, first = inspect.getsourcelines(function)
+    tree = ast.parse(textwrap.dedent("".join(lines)))
+    body = tree.body[0].body
+    if ast.get_docstring(tree.body[0]):
+        del lines[body[0].lineno - 1 : body[0].end_lineno]
+    name = f"{function.__module__}.{function.__qualname__}"
+    return Markdown(f"```{{code-block}} python\n:caption: {name}\n\n{''.join(lines)}```")
+
+
 def put(**values: str) -> None:
     """Glue texts, so that prose can quote them: ``{glue:text}`name` ``. No number in prose is typed."""
     for name, text in values.items():
-        display(
-            {"text/plain": repr(text)},
-            raw=True,
-            metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
-        )
+        glue(name, text, display=False)
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -147,6 +163,21 @@ def verdict(gap: Mapping[str, float], *, above: float) -> str:
     if gap["low"] > above:
         return "holds"
     return "fails" if gap["high"] < above else "undecided"
+
+
+def guard(study: Study, statements: Mapping[str, bool]) -> None:
+    """Hold the prose to the results it was written for: every statement must be true at the published scale.
+
+    Raises:
+        AssertionError: naming the statements that no longer hold, so that the text gets rewritten.
+    """
+    if not study.published:
+        display(
+            Markdown("*The prose of this page was written for the published results; at this scale it is not checked.*")
+        )
+        return
+    if broken := [statement for statement, true in statements.items() if not true]:
+        raise AssertionError(f"the text says what the results no longer show: {'; '.join(broken)}")
 
 
 def _smoke(published: Mapping[str, str], data: str) -> Study:

@@ -27,6 +27,9 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
     "digits": digits.load,
 }
 
+# How many test examples stand behind an accuracy, without loading them.
+TEST_SIZES = {"mnist": mnist.TEST, "digits": digits.TEST}
+
 # The files behind each data set that is not embedded.
 SOURCES: dict[str, tuple[Source, ...]] = {"mnist": mnist.SOURCES}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from lthcore.datasets.base import Dataset, Split, split
 
@@ -12,6 +11,8 @@ TEST = 400
 
 def load() -> Dataset:
     """The digits: 1 197 training, 200 validation and 400 test images, pixels in [0, 1]. Needs no download."""
+    from sklearn.datasets import load_digits  # takes a second to import, and published pages never need it
+
     bunch = load_digits()
     images = (bunch.images.astype(np.float32) / 16.0)[..., np.newaxis]
     labels = bunch.target.astype(np.int32)

@@ -7,6 +7,8 @@ import numpy as np
 from lthcore.datasets.base import Dataset, DatasetError, Split, split
 from lthcore.datasets.download import Source, content
 
+TEST = 10_000
+
 _HOMES = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

@@ -1,0 +1,48 @@
+# Two commands: `make book` and `make test`. Each sets up what it needs and works alone on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup test lint unit nbval site book notebooks benchmark clean
+
+help:  ## Show this list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## Create the virtual environment and install exact versions.
+
+# --compile: without bytecode TensorFlow takes three times as long to import.
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+test: lint unit nbval site  ## Lint, unit tests, notebooks against their stored outputs, and the book's checks.
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/jupytext --quiet --check '$(CURDIR)/$(BIN)/ruff check --quiet -' notebooks/*.md
+
+unit: $(READY)
+	$(BIN)/python -m pytest -q --ignore=tests/test_book.py
+
+nbval: $(READY)
+	$(BIN)/python -m pytest -q --nbval notebooks
+
+site: $(READY)
+	$(BIN)/python -m pytest -q tests/test_book.py
+
+book: $(READY)  ## Execute every chapter and build the site into _build/html.
+	$(BIN)/python -m lthcore book
+
+notebooks: $(READY)  ## Execute every chapter and renew the committed notebooks.
+	$(BIN)/python -m lthcore notebooks
+
+benchmark: $(READY)  ## Speed and memory, side by side with what one would use instead.
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.memory
+
+clean:  ## Remove what was built; results and downloads stay.
+	rm -rf _build $(VENV)
