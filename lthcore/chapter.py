@@ -128,7 +128,7 @@ def table(header: list[str], rows: list[list[str]]) -> Markdown:
 
 def source(function: Callable) -> Markdown:
     """The source of a function as it ran, its docstring left out."""
-    lines, first = inspect.getsourcelines(function)
+    lines, _ = inspect.getsourcelines(function)
     tree = ast.parse(textwrap.dedent("".join(lines)))
     body = tree.body[0].body
     if ast.get_docstring(tree.body[0]):

@@ -70,6 +70,7 @@ def complete(experiment: Experiment, trial: int, store: Store) -> None:
         lthcore.datasets.DatasetError: if the data cannot be had.
         lthcore.store.StoreError: if a record it builds on is damaged or the disk is full.
     """
+    environment.describe()  # now: a commit made while this runs did not compute it
     with store.lock(experiment, trial):
         todo = [key for key in _runs(experiment) if key not in _stored(experiment, trial, store)]
         if todo and experiment.is_chain:
