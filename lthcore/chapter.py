@@ -143,15 +143,26 @@ def put(**values: str) -> None:
         glue(name, text, display=False)
 
 
+# A space that no line break separates from its number.
+_SPACE = "\N{NO-BREAK SPACE}"
+
+
 def percent(value: float, digits: int = 1) -> str:
     """A fraction as per cent: 0.9825 → ``98.2 %``."""
-    return f"{100 * value:.{digits}f} %"
+    return f"{100 * value:.{digits}f}{_SPACE}%"
+
+
+def whole(value: int) -> str:
+    """A whole number with its thousands apart: 5000 → ``5 000``."""
+    return f"{value:,}".replace(",", _SPACE)
 
 
 def points(gap: Mapping[str, float], digits: int = 2) -> str:
-    """A difference of fractions as percentage points with its interval and number of trials."""
-    mean, low, high = (100 * gap[key] for key in ("mean", "low", "high"))
-    return f"{mean:+.{digits}f} pp [{low:+.{digits}f}, {high:+.{digits}f}], n = {gap['n']}".replace("-", "−")
+    """A difference of fractions as percentage points with its interval: ``+0.28 pp [+0.04, +0.52]``."""
+    mean, low, high = (
+        f"{100 * gap[key]:+.{digits}f}".replace("-", "\N{MINUS SIGN}") for key in ("mean", "low", "high")
+    )
+    return f"{mean}{_SPACE}pp{_SPACE}[{low},{_SPACE}{high}]"
 
 
 def verdict(gap: Mapping[str, float], *, above: float) -> str:

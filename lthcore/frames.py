@@ -41,7 +41,7 @@ def row(record: Record) -> dict[str, object]:
     0 for criteria that look at initial weights only.
     """
     experiment, history = record.experiment, record.history
-    rewind_step = experiment.prune.rewind_step if record.round and experiment.control == "rewind" else 0
+    rewind_step = experiment.prune.rewind_step if record.round and experiment.control != "reinit" else 0
     return {
         "experiment": experiment.identity,
         "dataset": experiment.dataset,

@@ -25,8 +25,8 @@ class Trains(Protocol):
     def fresh(self, rng: np.random.Generator) -> Weights:
         """New initial weights."""
 
-    def train(self, ticket: Ticket, *, order: np.random.Generator, keep: tuple[int, ...], stop: int | None) -> Run:
-        """Train a ticket to the end, or to step `stop`, keeping the weights of the steps in `keep`."""
+    def train(self, ticket: Ticket, *, order: np.random.Generator, stop: int | None = None) -> Run:
+        """Train a ticket to the end, or to step `stop`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,11 @@ class Round:
 
 
 def find_tickets(
-    trainer: Trains, config: PruneConfig, seeds: Seeds, *, resume: tuple[int, Mask] | None = None
+    trainer: Trains,
+    config: PruneConfig,
+    seeds: Seeds,
+    *,
+    resume: tuple[int, Mask] | None = None,
 ) -> Iterator[Round]:
     """Iterative pruning with rewinding: train, prune, give the survivors their early weights back, repeat.
 
@@ -72,22 +76,37 @@ def find_tickets(
     Book: chapter *Reproduction*.
     """
     theta_0 = trainer.fresh(seeds.init)
-    dense = Ticket.dense(theta_0, trainer.prunable)
-    rates, k = config.rates(trainer.prunable), config.rewind_step
-    first, ticket = 0, dense
-    theta_k = theta_0
-    if resume:
-        first, mask = resume
-        if k and first:
-            theta_k = trainer.train(dense, order=seeds.order(0), keep=(k,), stop=k).snapshots[k]
-        ticket = rewind(mask, to=theta_k, at_step=k if first else 0)
+    theta_k = early_weights(trainer, theta_0, config.rewind_step, seeds)
+    rates, criterion = config.rates(trainer.prunable), CRITERIA[config.criterion]
+    first, mask = resume or (0, Mask.dense(theta_0, trainer.prunable))
+    ticket = rewind(mask, to=theta_k, at_step=config.rewind_step) if first else rewind(mask, to=theta_0)
     for index in range(first, config.rounds + 1):
-        try:
-            run = trainer.train(ticket, order=seeds.order(index), keep=() if index else (k,), stop=None)
-        except DivergedError as error:
-            raise DivergedError(f"trial {seeds.trial}, round {index}: {error}") from error
-        evidence = Evidence(mask=ticket.mask, initial=theta_0, final=run.final, rng=seeds.score(index))
-        pruned = prune(ticket.mask, CRITERIA[config.criterion](evidence), rates, scope=config.scope)
+        run = train(trainer, ticket, seeds, index)
+        evidence = Evidence(
+            mask=ticket.mask,
+            initial=theta_0,
+            final=run.final,
+            rng=seeds.score(index),
+        )
+        pruned = prune(ticket.mask, criterion(evidence), rates, scope=config.scope)
         yield Round(index=index, ticket=ticket, run=run, pruned=pruned)
-        theta_k = theta_k if index else run.snapshots[k]
-        ticket = rewind(pruned, to=theta_k, at_step=k)
+        ticket = rewind(pruned, to=theta_k, at_step=config.rewind_step)
+
+
+def early_weights(trainer: Trains, theta_0: Weights, step: int, seeds: Seeds) -> Weights:
+    """θ_k: the dense network after the first k steps of round 0; θ₀ itself for k = 0, at no cost."""
+    if step == 0:
+        return theta_0
+    return trainer.train(Ticket.dense(theta_0, trainer.prunable), order=seeds.order(0), stop=step).final
+
+
+def train(trainer: Trains, ticket: Ticket, seeds: Seeds, index: int, what: str = "ticket") -> Run:
+    """Train in the data order of round `index`; an error says which training it was.
+
+    Raises:
+        DivergedError: naming trial, round and step.
+    """
+    try:
+        return trainer.train(ticket, order=seeds.order(index))
+    except DivergedError as error:
+        raise DivergedError(f"trial {seeds.trial}, round {index}, {what}: {error}") from error

@@ -15,7 +15,13 @@ from lthcore.criteria import Scores
 from lthcore.mask import Mask
 
 
-def prune(mask: Mask, scores: Scores, rates: Mapping[str, float], *, scope: str = "layerwise") -> Mask:
+def prune(
+    mask: Mask,
+    scores: Scores,
+    rates: Mapping[str, float],
+    *,
+    scope: str = "layerwise",
+) -> Mask:
     """Remove the lowest-scored survivors.
 
     Args:
@@ -39,15 +45,13 @@ def prune(mask: Mask, scores: Scores, rates: Mapping[str, float], *, scope: str 
     Source: {cite}`FC18`, section 1 and appendix G; exact counts are ours.
     Book: chapter *Reproduction*.
     """
-    if scope not in SCOPES:
-        raise ValueError(f"unknown scope {scope!r}; known are {', '.join(SCOPES)}")
+    _check(mask, scores, scope)
     budgets = {name: removals(int(array.sum()), rates[name]) for name, array in mask.items()}
-    for name, array in mask.items():
-        _check_scores(name, array, scores)
     groups = [[name] for name in mask] if scope == "layerwise" else [list(mask)]
     kept: dict[str, np.ndarray] = {}
     for names in groups:
-        kept |= _remove_lowest(mask, scores, names, sum(budgets[name] for name in names))
+        budget = sum(budgets[name] for name in names)
+        kept |= _remove_lowest(mask, scores, names, budget)
     return Mask(kept)
 
 
@@ -85,11 +89,14 @@ def _remove_lowest(mask: Mask, scores: Scores, names: Sequence[str], count: int)
     return {name: part.reshape(mask[name].shape) for name, part in zip(names, parts, strict=True)}
 
 
-def _check_scores(name: str, array: np.ndarray, scores: Scores) -> None:
-    if name not in scores:
-        raise ValueError(f"no scores for {name!r}; there are scores for {', '.join(scores)}")
-    given = np.asarray(scores[name])
-    if given.shape != array.shape:
-        raise ValueError(f"scores of {name!r} have shape {given.shape}, the mask has {array.shape}")
-    if np.isnan(given[array]).any():
-        raise ValueError(f"scores of {name!r} contain NaN: the run they come from has diverged")
+def _check(mask: Mask, scores: Scores, scope: str) -> None:
+    if scope not in SCOPES:
+        raise ValueError(f"unknown scope {scope!r}; known are {', '.join(SCOPES)}")
+    for name, array in mask.items():
+        if name not in scores:
+            raise ValueError(f"no scores for {name!r}; there are scores for {', '.join(scores)}")
+        given = np.asarray(scores[name])
+        if given.shape != array.shape:
+            raise ValueError(f"scores of {name!r} have shape {given.shape}, the mask has {array.shape}")
+        if np.isnan(given[array]).any():
+            raise ValueError(f"scores of {name!r} contain NaN: the run they come from has diverged")

@@ -11,8 +11,8 @@ from functools import cache, lru_cache
 from lthcore import datasets, environment, models
 from lthcore.config import Experiment, TrainConfig
 from lthcore.criteria import CRITERIA, Evidence
-from lthcore.history import DivergedError, Run
-from lthcore.lottery import find_tickets
+from lthcore.history import Run
+from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.mask import Mask
 from lthcore.prune import ladder
 from lthcore.seeds import Seeds
@@ -92,19 +92,15 @@ def _complete_branches(experiment: Experiment, trial: int, store: Store, todo: S
     seeds = Seeds(trial)
     mask_of = _masks(replace(experiment, control="rewind"), trial, store)
     trainer = _trainer(experiment.dataset, experiment.model, experiment.train)
-    theta_0 = trainer.fresh(seeds.init)
+    k = experiment.prune.rewind_step
+    theta_k = early_weights(trainer, trainer.fresh(seeds.init), k, seeds)
     for round, draw in todo:
-        ticket = rewind(mask_of(round), to=theta_0)
+        ticket = rewind(mask_of(round), to=theta_k, at_step=k)
         if experiment.control == "reinit":
             ticket = reinit(ticket, trainer.fresh, seeds.control(round, draw))
         elif experiment.control == "shuffle":
-            ticket = shuffle(ticket, theta_0, seeds.control(round, draw))
-        try:
-            run = trainer.train(ticket, order=seeds.order(round))
-        except DivergedError as error:
-            raise DivergedError(
-                f"trial {trial}, {experiment.control} of round {round}, draw {draw}: {error}"
-            ) from error
+            ticket = shuffle(ticket, theta_k, seeds.control(round, draw))
+        run = train(trainer, ticket, seeds, round, f"{experiment.control} {draw}")
         store.save(_record(experiment, trial, round, draw, ticket.mask, run))
 
 
