@@ -6,11 +6,12 @@ the module where a name lives.
 """
 
 import os
+import sys
 
 __version__ = "0.1.0"
 
-# TensorFlow reads these once, when it is first imported, so they are set before that can happen. oneDNN changes the
+# TensorFlow reads these once, when it is first imported; later they would only claim what is not so. oneDNN changes the
 # last bits of every result; off, the same numbers come from more machines. The log level keeps stderr for errors.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if "tensorflow" not in sys.modules:
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

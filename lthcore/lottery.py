@@ -76,10 +76,11 @@ def find_tickets(
     Book: chapter *Reproduction*.
     """
     theta_0 = trainer.fresh(seeds.init)
-    theta_k = early_weights(trainer, theta_0, config.rewind_step, seeds)
+    k = config.rewind_step
+    theta_k = early_weights(trainer, theta_0, k, seeds)
     rates, criterion = config.rates(trainer.prunable), CRITERIA[config.criterion]
     first, mask = resume or (0, Mask.dense(theta_0, trainer.prunable))
-    ticket = rewind(mask, to=theta_k, at_step=config.rewind_step) if first else rewind(mask, to=theta_0)
+    ticket = rewind(mask, to=theta_k, at_step=k) if first else rewind(mask, to=theta_0)
     for index in range(first, config.rounds + 1):
         run = train(trainer, ticket, seeds, index)
         evidence = Evidence(
@@ -90,7 +91,7 @@ def find_tickets(
         )
         pruned = prune(ticket.mask, criterion(evidence), rates, scope=config.scope)
         yield Round(index=index, ticket=ticket, run=run, pruned=pruned)
-        ticket = rewind(pruned, to=theta_k, at_step=config.rewind_step)
+        ticket = rewind(pruned, to=theta_k, at_step=k)
 
 
 def early_weights(trainer: Trains, theta_0: Weights, step: int, seeds: Seeds) -> Weights:

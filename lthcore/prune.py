@@ -46,7 +46,7 @@ def prune(
     Book: chapter *Reproduction*.
     """
     _check(mask, scores, scope)
-    budgets = {name: removals(int(array.sum()), rates[name]) for name, array in mask.items()}
+    budgets = {name: removals(int(mask[name].sum()), rates[name]) for name in mask}
     groups = [[name] for name in mask] if scope == "layerwise" else [list(mask)]
     kept: dict[str, np.ndarray] = {}
     for names in groups:

@@ -9,6 +9,11 @@ import numpy as np
 
 from lthcore.mask import Weights
 
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"lthcore needs Keras on TensorFlow, but it runs on {keras.backend.backend()}: unset KERAS_BACKEND"
+    )
+
 # Kernels of these names are prunable: matrices and filters. Biases and normalisation are neither counted nor pruned
 # (FC18, figure 2), and embedding tables are not by default: there a weight belongs to one word only.
 _KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
