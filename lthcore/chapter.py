@@ -110,7 +110,7 @@ def card(experiment: Experiment) -> Markdown:
     rows = {
         "Identity": f"`{experiment.identity}`",
         "Data, model": f"{experiment.dataset}, `{experiment.model}`",
-        "Training": f"{train.steps:,} steps of {train.batch_size} examples".replace(",", " "),
+        "Training": f"{whole(train.steps)} steps of {train.batch_size} examples",
         "Optimizer": f"{train.optimizer}, learning rate {train.learning_rate:g}{options}",
         "Evaluation": f"validation every {train.eval_every} steps, test every {train.test_every}",
         "Pruning": f"{100 * prune.rate:g} % of each layer{exceptions}, per round; criterion `{prune.criterion}`",

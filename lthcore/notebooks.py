@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import shutil
 import subprocess
@@ -68,9 +69,31 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object] | None 
     return target
 
 
+# Figures that stand outside the book as well: chapter, name of the figure, file.
+COVERS = (("02_mnist", "fig:mnist-accuracy", "book/images/tickets.png"),)
+
+
 def renew(source: Path) -> Path:
-    """Execute a chapter with its own parameters and replace its committed half."""
-    return execute(source, source.with_suffix(".ipynb"))
+    """Execute a chapter with its own parameters and replace its committed half, and its figures outside the book."""
+    target = execute(source, source.with_suffix(".ipynb"))
+    for stem, name, file in COVERS:
+        if stem == source.stem:
+            (paths.project_root() / file).parent.mkdir(exist_ok=True)
+            (paths.project_root() / file).write_bytes(figure(source, name))
+    return target
+
+
+def figure(source: Path, name: str) -> bytes:
+    """The PNG of a figure in a chapter's committed half.
+
+    Raises:
+        KeyError: if there is no figure of that name.
+    """
+    for cell in nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells:
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == name:
+            images = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+            return base64.b64decode(images[0])
+    raise KeyError(f"{source.stem} has no figure {name!r}")
 
 
 def disagreements(source: Path) -> list[str]:
@@ -105,12 +128,22 @@ def build_book(parameters: Mapping[str, object] | None = None) -> Path:
     shutil.copytree(root / "book", stage / "book")
     for source in sources():
         execute(source, stage / "notebooks" / f"{source.stem}.ipynb", parameters)
-    shutil.rmtree(root / "_build" / "html", ignore_errors=True)
-    command = ["jupyter_book", "build", str(stage), "--path-output", str(root), "-W", "-n", "--keep-going"]
-    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    return build_site(stage, root)
+
+
+def build_site(source: Path, target: Path) -> Path:
+    """Build the site of the book that lies in `source` into ``_build/html`` below `target`; return its first page.
+
+    Raises:
+        RuntimeError: if the site does not build without a warning.
+    """
+    shutil.rmtree(target / "_build" / "html", ignore_errors=True)
+    program = "from jupyter_book.cli.main import main; main()"
+    command = ["build", str(source), "--path-output", str(target), "-W", "-n", "--keep-going"]
+    done = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"the book did not build:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-    return root / "_build" / "html" / "index.html"
+    return target / "_build" / "html" / "index.html"
 
 
 def _stripped(notebook: NotebookNode) -> NotebookNode:

@@ -166,6 +166,10 @@ class Store:
 
 _MASK = "mask:"
 
+# All that reading a damaged archive has been seen to raise; RuntimeError and its NotImplementedError come from bits
+# that claim encryption or a compression nobody used.
+_DAMAGE = (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+
 
 def _encode(record: Record) -> dict[str, np.ndarray]:
     """The arrays of a record's file: one of JSON text, the history's columns, packed mask bits, the checksum."""
@@ -192,13 +196,13 @@ def _encode(record: Record) -> dict[str, np.ndarray]:
 
 def _read(path: Path) -> Record:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         claimed = arrays.pop("sha256").tobytes()
         if claimed != _digest(arrays):
             raise ValueError("its content does not match its checksum")
         return _decode(arrays)
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise StoreError(
             f"{path} is damaged: {error}. Delete it and run the experiment again: only this run is recomputed"
         ) from error

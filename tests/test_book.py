@@ -1,0 +1,123 @@
+"""The book: builds without a warning right after a clone, twice the same, and loads nothing from the network."""
+
+from __future__ import annotations
+
+import filecmp
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from lthcore import notebooks, paths
+
+ROOT = paths.project_root()
+# The labels of the proposal; BibTeX keys are the same without the plus sign.
+LABELS = """
+    Aro11 ARTL19 Bel18 CC15 CDC18 CMS12 DMK+12 DS05 DZ19 FC18 FDRC19 Gib16 HPTD15 HRFS16 HS93 HZRS15 KHB+18 Kim14 LDS90
+    Lew LF11 LSZ+18 LWL17 LZS19 MS89 RDS+15 SNY15 SSS+17 VKC+15 YL ZLLY19
+""".split()
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """What git would hand to a stranger: the tracked and new files of the working tree, nothing ignored."""
+    target = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout, so there is nothing to clone")
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
+    return target
+
+
+@pytest.fixture(scope="module")
+def site(clone) -> Path:
+    return notebooks.build_site(clone, clone).parent
+
+
+def pages(site: Path) -> list[Path]:
+    return [page for page in site.rglob("*.html") if "_static" not in page.parts]
+
+
+class Loads(HTMLParser):
+    """Collects every address a browser would load by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name in ("src", "srcset", "poster", "data") or (tag == "link" and name == "href"):
+                self.found.append(value or "")
+
+
+def test_every_page_is_there(site):
+    found = {str(page.relative_to(site)) for page in pages(site)}
+    assert {"index.html", "book/index.html", "book/glossary.html", "book/bibliography.html"} <= found
+    assert {f"notebooks/{source.stem}.html" for source in notebooks.sources()} <= found
+
+
+def test_no_page_loads_anything_from_the_network(site):
+    for page in pages(site):
+        parser, text = Loads(), page.read_text()
+        parser.feed(text)
+        remote = [address for address in parser.found if re.match(r"(https?:)?//", address)]
+        assert parser.found, f"{page} loads nothing at all, so this test looked at nothing"
+        assert not remote, f"{page} loads {remote}"
+        assert "thebe" not in text.lower(), page
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(url\(|@import)\s*['\"]?(https?:)?//", sheet.read_text(errors="ignore")), sheet
+
+
+def test_math_is_rendered_from_the_site_itself(site):
+    text = (site / "notebooks" / "02_mnist.html").read_text()
+    script = re.search(r'src="([^"]*mathjax[^"]*\.js)[^"]*"', text, re.IGNORECASE).group(1)
+    assert (site / "notebooks" / script).resolve().is_file()
+
+
+def test_the_chapter_shows_numbers_figures_and_verdicts(site):
+    text = (site / "notebooks" / "02_mnist.html").read_text()
+    assert len(re.findall(r"<img[^>]+alt=\"[^\"]{80,}\"", text)) >= 3
+    assert re.search(r"<td[^>]*><p>holds</p></td>", text)
+    assert re.search(r'class="pasted-text">9\d\.\d\d.%', text)
+    assert "glue" not in re.sub(r"<[^>]+>", " ", text.split("<article")[1].split("</article>")[0]).lower()
+
+
+def test_all_references_of_the_proposal_are_listed(site):
+    bibliography = (ROOT / "book" / "references.bib").read_text()
+    keys = [label.replace("+", "") for label in LABELS]
+    assert sorted(re.findall(r"^@\w+\{(\w+),", bibliography, re.MULTILINE)) == sorted(keys)
+    listed = (site / "book" / "bibliography.html").read_text()
+    assert re.findall(r'<span class="fn-bracket">\[</span>([^<]+)<', re.sub(r"</?a[^>]*>", "", listed)) == sorted(
+        LABELS, key=str.lower
+    )
+
+
+def test_a_second_build_is_byte_identical(clone, site, tmp_path):
+    again = notebooks.build_site(clone, tmp_path).parent
+    first = {str(page.relative_to(site)) for page in site.rglob("*") if page.is_file()}
+    assert first == {str(page.relative_to(again)) for page in again.rglob("*") if page.is_file()}
+    _, differing, _ = filecmp.cmpfiles(site, again, first, shallow=False)
+    assert differing == []
+
+
+def test_the_readme_shows_the_figure_of_the_chapter():
+    readme = (ROOT / "README.md").read_text()
+    figure = re.search(r"!\[[^\]]{40,}\]\(([^)]+)\)", readme).group(1)
+    assert (ROOT / figure).read_bytes() == notebooks.figure(ROOT / "notebooks" / "02_mnist.md", "fig:mnist-accuracy")
+
+
+def test_no_file_speaks_of_the_machine_it_was_made_on(clone):
+    for path in clone.rglob("*"):
+        if path.is_file() and path.suffix in {".md", ".py", ".ipynb", ".yml", ".toml", ".txt", ".cff"}:
+            assert not re.search(r"/(work|farm|root|home/\w+)/", path.read_text()), path

@@ -1,0 +1,114 @@
+"""Presets: the paper's values, and the same path at any size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lthcore.presets import LENET, MNIST_PAPER, MNIST_SHORT, PRESETS, adjusted, preset, smoke, with_controls
+
+
+def test_the_published_experiment_is_trained_and_pruned_as_in_the_paper():
+    assert (LENET.dataset, LENET.model, LENET.trials, LENET.control) == ("mnist", "lenet_300_100", 5, "rewind")
+    train, prune = LENET.train, LENET.prune
+    assert (train.optimizer, train.learning_rate, train.batch_size, train.steps) == ("adam", 1.2e-3, 60, 50_000)
+    assert dict(train.optimizer_options) == {"epsilon": 1e-8}
+    assert prune.rates(("hidden_1/kernel", "hidden_2/kernel", "output/kernel")) == {
+        "hidden_1/kernel": 0.2,
+        "hidden_2/kernel": 0.2,
+        "output/kernel": 0.1,
+    }
+    assert (prune.method, prune.rewind_step) == ("imp", 0)
+
+
+def test_nothing_shorter_than_the_paper_is_called_paper():
+    assert {experiment.train.steps for experiment in MNIST_PAPER} == {50_000}
+    assert {experiment.trials for experiment in MNIST_PAPER} == {5}
+    assert {experiment.train.steps for experiment in MNIST_SHORT} == {5_000}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_starts_with_the_tickets_its_controls_read_their_masks_from(name):
+    first, *others = preset(name)
+    assert first.is_chain
+    assert first.prune.method == "imp"
+    for other in others:
+        assert (other.dataset, other.model, other.train) == (first.dataset, first.model, first.train)
+        if other.control != "rewind":
+            assert replace(other, control="rewind", rungs=()).identity == first.identity
+        assert max(other.rounds) <= first.prune.rounds
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_two_experiments_of_a_preset_share_their_results(name):
+    identities = [experiment.identity for experiment in preset(name)]
+    assert len(set(identities)) == len(identities) > 1
+
+
+def test_with_controls_adds_the_two_controls_and_the_two_other_methods():
+    assert [(experiment.control, experiment.prune.method) for experiment in with_controls(LENET)] == [
+        ("rewind", "imp"),
+        ("reinit", "imp"),
+        ("shuffle", "imp"),
+        ("rewind", "large_init"),
+        ("rewind", "oneshot"),
+    ]
+
+
+def test_adjusted_to_nothing_is_the_same():
+    assert adjusted(MNIST_PAPER) == MNIST_PAPER
+
+
+def test_another_extent_is_the_same_experiment_and_another_length_is_not():
+    for before, longer in zip(MNIST_SHORT, adjusted(MNIST_SHORT, trials=9, rounds=20), strict=True):
+        assert (longer.trials, longer.prune.rounds) == (9, 20)
+        assert longer.identity == before.identity
+    for before, shorter in zip(MNIST_SHORT, adjusted(MNIST_SHORT, steps=700), strict=True):
+        assert shorter.train.steps == 700
+        assert shorter.identity != before.identity
+
+
+def test_rungs_beyond_the_last_round_are_dropped():
+    tickets, reinit, large_init = adjusted(MNIST_PAPER, rounds=12)
+    assert tickets.rounds == tuple(range(13))
+    assert (reinit.rounds, large_init.rounds) == ((3, 7, 9, 12), (7, 12))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rounds": 5}, r"trains rounds \(7, 12, 15, 18\); none is left of 5 rounds"),
+        ({"trials": 0}, "trials must be a whole number >= 1, got 0"),
+        ({"steps": 0}, "steps must be a whole number >= 1, got 0"),
+        ({"rounds": -1}, "rounds must be a whole number >= 0"),
+        ({"control": "nothing"}, "unknown control 'nothing'; known are rewind, reinit, shuffle"),
+    ],
+)
+def test_an_impossible_adjustment_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        adjusted(MNIST_PAPER[-1:], **changes)
+
+
+def test_further_fields_can_be_changed_by_name():
+    assert {experiment.dataset for experiment in adjusted(MNIST_SHORT, dataset="digits")} == {"digits"}
+    assert {experiment.draws for experiment in adjusted(MNIST_SHORT, draws=3)} == {3}
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+def test_smoke_is_the_same_path_in_seconds(dataset):
+    small = smoke(MNIST_SHORT, dataset)
+    assert [(one.control, one.prune.method) for one in small] == [
+        (one.control, one.prune.method) for one in MNIST_SHORT
+    ]
+    for experiment in small:
+        assert experiment.dataset == dataset
+        assert (experiment.trials, experiment.prune.rounds) == (2, 4)
+        assert experiment.train.steps <= 200
+        assert experiment.train.optimizer_options == LENET.train.optimizer_options
+    assert {one.identity for one in small}.isdisjoint(one.identity for one in MNIST_SHORT)
+
+
+def test_an_unknown_preset_is_told_with_the_known_ones():
+    with pytest.raises(ValueError, match=f"unknown preset 'mnist-shrot'; known are {', '.join(PRESETS)}"):
+        preset("mnist-shrot")

@@ -1,0 +1,144 @@
+"""Running experiments: resumable, idempotent, bit-identical, nothing stored of a run that failed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lthcore import presets, trials
+from lthcore.config import Experiment, PruneConfig, TrainConfig
+from lthcore.history import DivergedError
+from lthcore.store import Store, StoreError
+
+TICKETS = Experiment(
+    dataset="digits",
+    train=TrainConfig(steps=30, eval_every=10, test_every=10),
+    prune=PruneConfig(rounds=4, layer_rates=(("output/kernel", 0.1),)),
+    trials=1,
+)
+REINIT = replace(TICKETS, control="reinit", rungs=(2, 4), draws=2)
+SHUFFLE = replace(TICKETS, control="shuffle", rungs=(3,))
+LARGE_INIT = replace(TICKETS, prune=replace(TICKETS.prune, criterion="large_init"), rungs=(1, 3))
+ONESHOT = replace(TICKETS, prune=replace(TICKETS.prune, schedule="oneshot"), rungs=(1, 3))
+LATE = replace(TICKETS, prune=replace(TICKETS.prune, rewind_step=7))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Store:
+    """A store in which every experiment above is complete."""
+    store = Store(tmp_path_factory.mktemp("results"))
+    with ThreadPoolExecutor(1) as executor:
+        list(trials.run((TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE), store, executor))
+    return store
+
+
+def content(record) -> tuple:
+    """All of a record that must not depend on when and how it was computed."""
+    history = {name: column.tobytes() for name, column in record.history.columns.items()}
+    return record.kept, history, dict(record.test), record.weights_sha256, record.pruned
+
+
+def test_every_network_asked_for_is_stored(finished):
+    assert trials.missing((TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE), finished) == []
+    assert trials.expected((TICKETS, REINIT, SHUFFLE)) == 5 + 4 + 1
+    assert len(list(finished.records())) == 5 + 4 + 1 + 2 + 2 + 5
+
+
+@pytest.mark.parametrize("first_missing", [1, 3])
+@pytest.mark.parametrize("experiment", [TICKETS, LATE], ids=["rewound to 0", "rewound to 7"])
+def test_a_killed_trial_resumes_bit_identically(finished, tmp_path, monkeypatch, experiment, first_missing):
+    store, saved = Store(tmp_path), []
+    save = Store.save
+
+    def save_then_die(self, record):
+        if len(saved) == first_missing:
+            raise KeyboardInterrupt
+        saved.append(record.round)
+        return save(self, record)
+
+    monkeypatch.setattr(Store, "save", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        trials.complete(experiment, 0, store)
+    monkeypatch.setattr(Store, "save", save)
+    trials.complete(experiment, 0, store)
+    for round in experiment.rounds:
+        assert content(store.load(experiment, 0, round)) == content(finished.load(experiment, 0, round))
+
+
+def test_completing_a_finished_trial_computes_nothing(finished, monkeypatch):
+    monkeypatch.setattr(trials, "_trainer", lambda *_: pytest.fail("a finished trial was trained again"))
+    for experiment in (TICKETS, REINIT, ONESHOT):
+        trials.complete(experiment, 0, finished)
+
+
+def test_a_control_alone_computes_the_tickets_it_needs(finished, tmp_path):
+    store = Store(tmp_path)
+    trials.complete(SHUFFLE, 0, store)
+    assert content(store.load(SHUFFLE, 0, 3)) == content(finished.load(SHUFFLE, 0, 3))
+    assert content(store.load(TICKETS, 0, 2)) == content(finished.load(TICKETS, 0, 2))
+
+
+def test_controls_have_the_layer_counts_of_their_ticket(finished):
+    for control, round in ((REINIT, 4), (SHUFFLE, 3)):
+        assert finished.load(control, 0, round).kept == finished.load(TICKETS, 0, round).kept
+
+
+def test_draws_differ(finished):
+    first, second = (finished.load(REINIT, 0, 2, draw) for draw in (0, 1))
+    assert first.weights_sha256 != second.weights_sha256
+
+
+def test_one_shot_and_iterative_pruning_agree_in_round_one_and_part_after(finished):
+    assert content(finished.load(ONESHOT, 0, 1))[:4] == content(finished.load(TICKETS, 0, 1))[:4]
+    assert finished.load(ONESHOT, 0, 3).weights_sha256 != finished.load(TICKETS, 0, 3).weights_sha256
+
+
+def test_rewinding_late_starts_every_later_round_at_step_k(finished):
+    assert finished.load(LATE, 0, 0).weights_sha256 == finished.load(TICKETS, 0, 0).weights_sha256
+    assert finished.load(LATE, 0, 1).history["step"].tolist() == [7, 10, 20, 30]
+
+
+def test_a_pool_of_processes_computes_the_same_weights(finished, tmp_path):
+    store = Store(tmp_path)
+    with trials.process_pool(1) as pool:
+        list(trials.run((replace(TICKETS, prune=replace(TICKETS.prune, rounds=1)),), store, pool))
+    for round in (0, 1):
+        record = store.load(TICKETS, 0, round)
+        assert record.weights_sha256 == finished.load(TICKETS, 0, round).weights_sha256
+        assert record.machine["threads"] == 1
+
+
+def test_a_diverged_run_names_trial_and_round_and_stores_nothing(tmp_path):
+    store = Store(tmp_path)
+    wild = replace(TICKETS, train=replace(TICKETS.train, learning_rate=1e30))
+    with (
+        ThreadPoolExecutor(1) as executor,
+        pytest.raises(DivergedError, match=r"trial 0, round 0, ticket: .*step"),
+    ):
+        list(trials.run((wild,), store, executor))
+    assert list(store.records()) == []
+
+
+def test_a_damaged_record_stops_the_chain_that_builds_on_it(finished, tmp_path):
+    store = Store(tmp_path)
+    trials.complete(replace(TICKETS, prune=replace(TICKETS.prune, rounds=1)), 0, store)
+    path = store.path(TICKETS, 0, 1)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(StoreError, match=r"round-01\.npz is damaged"):
+        trials.complete(TICKETS, 0, store)
+
+
+def test_the_record_says_what_computed_it(finished):
+    record = finished.load(TICKETS, 0, 2)
+    assert {"python", "tensorflow", "keras", "numpy", "commit", "onednn", "processor"} <= set(record.environment)
+    assert {"compiler", "device", "threads"} == set(record.machine)
+    assert record.density == pytest.approx(0.64, abs=0.01)
+    assert np.isfinite(record.seconds)
+
+
+def test_smoke_presets_are_the_published_ones_made_small():
+    small, real = presets.preset("digits-smoke"), presets.preset("mnist-short")
+    assert [(e.prune.method, e.control) for e in small] == [(e.prune.method, e.control) for e in real]
