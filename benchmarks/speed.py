@@ -59,8 +59,9 @@ class KeepMask(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         for variable in self.model.trainable_variables:
-            if variable.path in self.masks:
-                variable.assign(variable * self.masks[variable.path])
+            name = weights.name_of(self.model, variable)
+            if name in self.masks:
+                variable.assign(variable * self.masks[name])
 
 
 def fitter(

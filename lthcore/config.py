@@ -52,6 +52,8 @@ class TrainConfig:
         if self.test_every % self.eval_every:
             raise ValueError(f"test_every ({self.test_every}) must be a multiple of eval_every ({self.eval_every})")
         _known("loss", self.loss, LOSSES)
+        if "learning_rate" in dict(self.optimizer_options):
+            raise ValueError("learning_rate is a field of its own and cannot stand in optimizer_options as well")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,13 +208,13 @@ def _non_defaults(config: Experiment | TrainConfig | PruneConfig) -> dict:
             if inner := _non_defaults(value):
                 found[entry.name] = inner
         elif value != (entry.default_factory() if entry.default is MISSING else entry.default):
-            found[entry.name] = value
+            found[entry.name] = float(value) if entry.type == "float" else value
     return found
 
 
 def check_rate(rate: float) -> None:
     """Refuse a pruning rate outside [0, 1)."""
-    if not 0 <= rate < 1:
+    if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
         raise ValueError(f"a pruning rate must lie in [0, 1), got {rate!r}; 0.2 removes a fifth of the survivors")
 
 

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from lthcore.datasets.base import Split
+from lthcore.weights import name_of
 
 # Examples scored at once: large enough to keep the processor busy, small enough for a convolution's activations.
 EVALUATION_BATCH = 1_000
@@ -39,7 +40,7 @@ def compile_segment(
     """
     x, y = tf.constant(data.x), tf.constant(data.y)
     variables = list(model.trainable_variables)
-    places = {variable.path: place for place, variable in enumerate(variables)}
+    places = {name_of(model, variable): place for place, variable in enumerate(variables)}
 
     @tf.function(jit_compile=xla)
     def segment(order: tf.Tensor, steps: tf.Tensor, masks: Mapping[str, tf.Tensor]) -> tf.Tensor:

@@ -66,6 +66,7 @@ def find_tickets(
         The rounds 0 … config.rounds, each as soon as it is trained and pruned.
 
     Raises:
+        ValueError: if the schedule is one-shot: its masks all come from one run, see `lthcore.prune.ladder`.
         DivergedError: naming trial, round and step.
 
     Example:
@@ -75,6 +76,8 @@ def find_tickets(
     Source: {cite}`FC18`, section 1 (identifying winning tickets); with a rewind step > 0, {cite}`FDRC19`.
     Book: chapter *Reproduction*.
     """
+    if config.schedule != "iterative":
+        raise ValueError("the search is iterative; for one-shot masks use lthcore.prune.ladder")
     theta_0 = trainer.fresh(seeds.init)
     k = config.rewind_step
     theta_k = early_weights(trainer, theta_0, k, seeds)
@@ -98,16 +101,18 @@ def early_weights(trainer: Trains, theta_0: Weights, step: int, seeds: Seeds) ->
     """θ_k: the dense network after the first k steps of round 0; θ₀ itself for k = 0, at no cost."""
     if step == 0:
         return theta_0
-    return trainer.train(Ticket.dense(theta_0, trainer.prunable), order=seeds.order(0), stop=step).final
+    return train(trainer, Ticket.dense(theta_0, trainer.prunable), seeds, 0, stop=step).final
 
 
-def train(trainer: Trains, ticket: Ticket, seeds: Seeds, index: int, what: str = "ticket") -> Run:
+def train(
+    trainer: Trains, ticket: Ticket, seeds: Seeds, index: int, what: str = "ticket", *, stop: int | None = None
+) -> Run:
     """Train in the data order of round `index`; an error says which training it was.
 
     Raises:
         DivergedError: naming trial, round and step.
     """
     try:
-        return trainer.train(ticket, order=seeds.order(index))
+        return trainer.train(ticket, order=seeds.order(index), stop=stop)
     except DivergedError as error:
         raise DivergedError(f"trial {seeds.trial}, round {index}, {what}: {error}") from error

@@ -108,7 +108,7 @@ class Mask(_Arrays):
     def apply(self, weights: Weights) -> Weights:
         """The weights with every pruned one set to zero; names outside the mask stay as they are."""
         _same_shapes(self, weights)
-        masked = {name: weights[name] * array for name, array in self.items()}
+        masked = {name: np.where(array, weights[name], 0) for name, array in self.items()}
         return Weights({**weights, **masked})
 
     def shuffled(self, rng: np.random.Generator) -> Mask:

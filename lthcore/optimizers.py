@@ -8,7 +8,7 @@ from lthcore.config import TrainConfig
 
 # Their step for one weight depends on other weights, pruned ones included: projecting the pruned weights to zero
 # after the update would then not equal training the subnetwork alone.
-_COUPLED = ("Adafactor", "Lamb", "Muon")
+_COUPLED = (keras.optimizers.Adafactor, keras.optimizers.Lamb, keras.optimizers.Muon)
 
 
 def build(config: TrainConfig) -> keras.Optimizer:
@@ -20,7 +20,7 @@ def build(config: TrainConfig) -> keras.Optimizer:
     settings = {"learning_rate": config.learning_rate, **dict(config.optimizer_options)}
     try:
         optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": settings})
-    except (ValueError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"no Keras optimizer {config.optimizer!r} with the options {settings}: {error}. "
             f"Use a name such as 'adam', 'sgd' or 'rmsprop' and the arguments of its class"
@@ -35,9 +35,11 @@ def check(optimizer: keras.Optimizer) -> None:
     Raises:
         ValueError: naming what couples the weights.
     """
+    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
     name = type(optimizer).__name__
     coupled = [option for option in ("clipnorm", "global_clipnorm") if getattr(optimizer, option, None) is not None]
-    if name in _COUPLED or coupled:
+    if isinstance(optimizer, _COUPLED) or coupled:
         raise ValueError(
             f"{name}{f' with {coupled[0]}' if coupled else ''} does not treat each weight by itself, so a pruned "
             f"weight would still influence the others. Use an element-wise optimizer (Adam, SGD, RMSprop, …) "

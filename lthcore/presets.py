@@ -45,27 +45,29 @@ def adjusted(
     Args:
         preset: the experiments.
         trials: number of trials.
-        rounds: number of the last round; rungs beyond it are dropped.
+        rounds: number of the last round; rungs beyond it are dropped, and experiments of which nothing is left.
         steps: training steps per network.
         changes: further fields of `Experiment`.
 
     Raises:
-        ValueError: if an experiment would have no round left, or a value is impossible.
+        ValueError: if a value is impossible.
     """
-    return tuple(_adjusted(experiment, trials, rounds, steps, changes) for experiment in preset)
+    changed = (_adjusted(experiment, trials, rounds, steps, changes) for experiment in preset)
+    return tuple(experiment for experiment in changed if experiment)
 
 
 def _adjusted(
     experiment: Experiment, trials: int | None, rounds: int | None, steps: int | None, changes: dict
-) -> Experiment:
+) -> Experiment | None:
     train, prune, rungs = experiment.train, experiment.prune, experiment.rungs
     if steps is not None:
         train = replace(train, steps=steps)
     if rounds is not None:
         prune = replace(prune, rounds=rounds)
         rungs = tuple(rung for rung in rungs if rung <= rounds)
-        if experiment.rungs and not rungs:
-            raise ValueError(f"{experiment.identity} trains rounds {experiment.rungs}; none is left of {rounds} rounds")
+        nothing_left = experiment.rungs and not rungs
+        if nothing_left or (rounds == 0 and not experiment.is_chain):
+            return None
     trials = experiment.trials if trials is None else trials
     return replace(experiment, **{"train": train, "prune": prune, "rungs": rungs, "trials": trials} | changes)
 

@@ -45,7 +45,7 @@ def prune(
     Source: {cite}`FC18`, section 1 and appendix G; exact counts are ours.
     Book: chapter *Reproduction*.
     """
-    _check(mask, scores, scope)
+    _check(mask, scores, rates, scope)
     budgets = {name: removals(int(mask[name].sum()), rates[name]) for name in mask}
     groups = [[name] for name in mask] if scope == "layerwise" else [list(mask)]
     kept: dict[str, np.ndarray] = {}
@@ -89,12 +89,14 @@ def _remove_lowest(mask: Mask, scores: Scores, names: Sequence[str], count: int)
     return {name: part.reshape(mask[name].shape) for name, part in zip(names, parts, strict=True)}
 
 
-def _check(mask: Mask, scores: Scores, scope: str) -> None:
+def _check(mask: Mask, scores: Scores, rates: Mapping[str, float], scope: str) -> None:
     if scope not in SCOPES:
         raise ValueError(f"unknown scope {scope!r}; known are {', '.join(SCOPES)}")
     for name, array in mask.items():
         if name not in scores:
             raise ValueError(f"no scores for {name!r}; there are scores for {', '.join(scores)}")
+        if name not in rates:
+            raise ValueError(f"no pruning rate for {name!r}; there are rates for {', '.join(rates)}")
         given = np.asarray(scores[name])
         if given.shape != array.shape:
             raise ValueError(f"scores of {name!r} have shape {given.shape}, the mask has {array.shape}")

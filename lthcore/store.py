@@ -143,25 +143,30 @@ class Store:
             partial.chmod(0o644)
             partial.replace(path)
         except OSError as error:
-            if partial:
-                partial.unlink(missing_ok=True)
             raise StoreError(
                 f"cannot write {path}: {error}. Nothing is lost: make room and run again, finished runs are kept"
             ) from error
+        finally:  # also when interrupted
+            if partial:
+                partial.unlink(missing_ok=True)
         return path
 
     @contextmanager
     def lock(self, experiment: Experiment, trial: int) -> Iterator[None]:
         """Hold the trial of an experiment for this process: others wait, then find it done."""
         path = self.root / experiment.identity / f".trial-{trial}.lock"
+        lock = FileLock(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
         except OSError as error:
             raise StoreError(
                 f"cannot write to {path.parent}: {error}. Choose another folder for the results"
             ) from error
-        with FileLock(path):
+        try:
             yield
+        finally:
+            lock.release()
 
 
 _MASK = "mask:"

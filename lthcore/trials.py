@@ -111,7 +111,7 @@ def _masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask
         return lambda round: store.load(source, trial, round - 1).pruned
     seeds, trainer = Seeds(trial), _trainer(source.dataset, source.model, source.train)
     dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)
-    final = trainer.train(dense, order=seeds.order(0)).final if source.prune.trained_scores else dense.weights
+    final = train(trainer, dense, seeds, 0).final if source.prune.trained_scores else dense.weights
     evidence = Evidence(mask=dense.mask, initial=dense.weights, final=final, rng=seeds.score(0))
     scores = CRITERIA[source.prune.criterion](evidence)
     rates = source.prune.rates(trainer.prunable)

@@ -31,12 +31,18 @@ def variables(model: keras.Model) -> dict[str, keras.Variable]:
     for variable in model.variables:
         if not keras.backend.is_float_dtype(variable.dtype):
             continue  # the state of random generators: not a weight
-        if variable.path in found:
-            raise ValueError(f"two variables are called {variable.path!r}; give each layer a name of its own")
+        name = name_of(model, variable)
+        if name in found:
+            raise ValueError(f"two variables are called {name!r}; give each layer a name of its own")
         if variable.dtype != "float32":
-            raise ValueError(f"{variable.path!r} is {variable.dtype}; only float32 models can be trained here")
-        found[variable.path] = variable
+            raise ValueError(f"{name!r} is {variable.dtype}; only float32 models can be trained here")
+        found[name] = variable
     return found
+
+
+def name_of(model: keras.Model, variable: keras.Variable) -> str:
+    """Name of a variable: its path, without the model's own name, which Keras numbers when it is not given one."""
+    return variable.path.removeprefix(f"{model.name}/")
 
 
 def read(model: keras.Model) -> Weights:
@@ -65,7 +71,7 @@ def write(model: keras.Model, weights: Weights) -> None:
 
 def prunable(model: keras.Model) -> tuple[str, ...]:
     """Names of the model's prunable weights: the trainable kernels of its layers, in their order."""
-    names = tuple(variable.path for variable in model.trainable_variables if variable.name in _KERNELS)
+    names = tuple(name_of(model, variable) for variable in model.trainable_variables if variable.name in _KERNELS)
     if not names:
         raise ValueError(f"model {model.name!r} has no trainable kernel to prune")
     return names
@@ -87,7 +93,7 @@ def fresh(model: keras.Model, rng: np.random.Generator) -> Weights:
             value = np.array(initializer(variable.shape, dtype=variable.dtype))
             if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):
                 value[layer.units : 2 * layer.units] = 1.0  # an LSTM cell wraps its bias initializer to do this
-            drawn[variable.path] = value
+            drawn[name_of(model, variable)] = value
     return Weights({name: drawn[name] for name in variables(model)})
 
 

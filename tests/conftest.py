@@ -1,11 +1,13 @@
-"""Shared fixtures: the embedded digits, small models, and whether real data is at hand."""
+"""Shared fixtures: the embedded digits, an empty checkout, mirrors on the loopback interface."""
 
 from __future__ import annotations
 
-import keras
+import http.server
+import threading
+
 import pytest
 
-from lthcore import datasets
+from lthcore import datasets, paths
 
 
 @pytest.fixture(scope="session")
@@ -13,25 +15,52 @@ def digits() -> datasets.Dataset:
     return datasets.load("digits")
 
 
-def small_model(l2: float = 0.0) -> keras.Model:
-    """64 → 12 → 10, small enough for an eager loop; every layer is named."""
-    regularizer = keras.regularizers.L2(l2) if l2 else None
-    pixels = keras.Input((8, 8, 1), name="pixels")
-    hidden = keras.layers.Flatten(name="flatten")(pixels)
-    hidden = keras.layers.Dense(12, activation="relu", kernel_regularizer=regularizer, name="hidden")(hidden)
-    return keras.Model(pixels, keras.layers.Dense(10, name="output")(hidden), name="small")
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """An empty checkout to download into, and no other data anywhere."""
+    monkeypatch.setattr(paths, "project_root", lambda: tmp_path / "checkout")
+    monkeypatch.delenv("LTH_DATA", raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return tmp_path / "checkout"
 
 
-def everything() -> keras.Model:
-    """A model with all that may leak between runs: convolution, BatchNorm statistics, dropout seeds, a penalty."""
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            keras.layers.Conv2D(4, 3, activation="relu", name="conv"),
-            keras.layers.BatchNormalization(name="norm"),
-            keras.layers.Flatten(name="flatten"),
-            keras.layers.Dropout(0.5, name="dropout"),
-            keras.layers.Dense(10, kernel_regularizer=keras.regularizers.L2(1e-3), name="output"),
-        ],
-        name="everything",
-    )
+class Mirrors:
+    """An HTTP server: `serve(data)` gives an address; `asked` counts the requests."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[bytes, int]] = {}
+        self.asked: list[str] = []
+        mirrors = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                mirrors.asked.append(self.path)
+                if self.path not in mirrors.answers:
+                    return self.send_error(404)
+                data, announced = mirrors.answers[self.path]
+                self.send_response(200)
+                self.send_header("Content-Length", str(announced))
+                self.end_headers()
+                return self.wfile.write(data)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+    def serve(self, data: bytes, announced: int | None = None) -> str:
+        path = f"/{len(self.answers)}/file.gz"
+        self.answers[path] = (data, len(data) if announced is None else announced)
+        return self.address + path
+
+
+@pytest.fixture
+def mirrors():
+    found = Mirrors()
+    thread = threading.Thread(target=found.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+    thread.join()

@@ -93,7 +93,6 @@ def test_a_new_field_with_a_default_orphans_no_result():
     assert replace(later, train=replace(later.train, warmup=100)).identity != now.identity
 
 
-@pytest.mark.xfail(strict=True, reason="a learning rate of 1 and one of 1.0 are hashed as different texts")
 def test_equal_experiments_have_equal_identities():
     whole = Experiment(train=TrainConfig(learning_rate=1))
     assert whole == Experiment(train=TrainConfig(learning_rate=1.0))

@@ -75,10 +75,14 @@ def test_rungs_beyond_the_last_round_are_dropped():
     assert (reinit.rounds, large_init.rounds) == ((3, 7, 9, 12), (7, 12))
 
 
+def test_experiments_of_which_nothing_is_left_are_dropped():
+    assert [experiment.control for experiment in adjusted(MNIST_PAPER, rounds=5)] == ["rewind", "reinit"]
+    assert [experiment.rounds for experiment in adjusted(MNIST_PAPER, rounds=0)] == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rounds": 5}, r"trains rounds \(7, 12, 15, 18\); none is left of 5 rounds"),
         ({"trials": 0}, "trials must be a whole number >= 1, got 0"),
         ({"steps": 0}, "steps must be a whole number >= 1, got 0"),
         ({"rounds": -1}, "rounds must be a whole number >= 0"),

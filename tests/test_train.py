@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import everything, small_model
+from small_models import everything, small_model
 
 from lthcore import loop, models, weights
 from lthcore.config import TrainConfig
@@ -57,14 +57,16 @@ def eager(model, data, config, ticket, *, project: bool):
         gradients = tape.gradient(value, model.trainable_variables)
         if not project:  # d loss / d w = mask · d loss / d (mask · w)
             gradients = [
-                gradient * masks[variable.path] if variable.path in masks else gradient
+                gradient * masks[weights.name_of(model, variable)]
+                if weights.name_of(model, variable) in masks
+                else gradient
                 for gradient, variable in zip(gradients, model.trainable_variables, strict=True)
             ]
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         if project:
             for variable in model.trainable_variables:
-                if variable.path in masks:
-                    variable.assign(variable * masks[variable.path])
+                if (name := weights.name_of(model, variable)) in masks:
+                    variable.assign(variable * masks[name])
     return weights.read(model)
 
 
@@ -117,8 +119,8 @@ def test_dropout_noise_belongs_to_the_order_stream(leaky):
 
 def test_batchnorm_statistics_move_and_are_part_of_the_weights(leaky):
     run = trained(leaky)
-    assert np.abs(run.final["everything/norm/moving_mean"]).max() > 0
-    assert np.all(leaky.fresh(np.random.default_rng(0))["everything/norm/moving_mean"] == 0)
+    assert np.abs(run.final["norm/moving_mean"]).max() > 0
+    assert np.all(leaky.fresh(np.random.default_rng(0))["norm/moving_mean"] == 0)
 
 
 def test_one_program_serves_all_rounds_and_trials(leaky):
@@ -202,7 +204,7 @@ def test_minibatches_visit_every_example_once_per_epoch():
 
 def test_nan_in_the_ticket_stops_before_the_first_step(leaky):
     theta = dict(leaky.fresh(np.random.default_rng(0)))
-    theta["everything/output/bias"] = np.full(10, np.nan)
+    theta["output/bias"] = np.full(10, np.nan)
     with pytest.raises(DivergedError, match="ticket's weights contain NaN"):
         leaky.train(Ticket.dense(Weights(theta), leaky.prunable), order=order())
 

@@ -10,9 +10,12 @@ import tempfile
 import urllib.request
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from urllib.error import HTTPError
 
 from lthcore import paths
 from lthcore.datasets.base import DatasetError
@@ -20,7 +23,6 @@ from lthcore.datasets.base import DatasetError
 # Resolving a name, connecting and receiving the first bytes must succeed within this time at each mirror; two
 # mirrors keep an impossible download under ten seconds.
 ANSWER_SECONDS = 4.0
-READ_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -100,15 +102,17 @@ def fetch(source: Source) -> Path:
         ) from error
     failures = []
     for address in source.mirrors:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{source.name}-", suffix=".gz")
-        partial = Path(name)
+        partial = None
         try:
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{source.name}-", suffix=".gz")
+            partial = Path(name)
             with os.fdopen(handle, "wb") as file:
                 _download(address, file)
             verified(source, partial)
+            partial.chmod(0o644)
             partial.replace(target)
             return target
-        except (OSError, DatasetError) as error:
+        except (OSError, HTTPException, DatasetError) as error:
             reason = (
                 "its content has the wrong checksum; the download was removed"
                 if isinstance(error, DatasetError)
@@ -116,19 +120,30 @@ def fetch(source: Source) -> Path:
             )
             failures.append(f"{address}: {reason}")
         finally:
-            partial.unlink(missing_ok=True)
+            if partial:
+                partial.unlink(missing_ok=True)
     raise DatasetError(_missing(source, failures))
 
 
 def _download(address: str, file) -> None:
     """Copy an address into an open file. Name look-ups know no time limit of their own, so a thread is given one."""
-    pool = ThreadPoolExecutor(1)
+    answers: SimpleQueue = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(urllib.request.urlopen(address, timeout=ANSWER_SECONDS))
+        except Exception as error:
+            if isinstance(error, HTTPError):
+                error.close()
+            answers.put(OSError(str(error) or type(error).__name__))  # without the traceback and all it holds
+
+    Thread(target=ask, daemon=True).start()  # a daemon: nobody waits for it when Python exits
     try:
-        response = pool.submit(urllib.request.urlopen, address, timeout=ANSWER_SECONDS).result(ANSWER_SECONDS)
-    except TimeoutError:
+        response = answers.get(timeout=ANSWER_SECONDS)
+    except Empty:
         raise OSError(f"no answer within {ANSWER_SECONDS:g} seconds") from None
-    finally:
-        pool.shutdown(wait=False)
+    if isinstance(response, OSError):
+        raise response
     with response:
         shutil.copyfileobj(response, file)
 

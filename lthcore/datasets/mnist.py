@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from lthcore.datasets.base import Dataset, DatasetError, Split, split
@@ -61,7 +63,7 @@ def parse_idx(data: bytes, name: str) -> np.ndarray:
     axes = data[3]
     header = 4 + 4 * axes
     shape = tuple(int.from_bytes(data[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(axes))
-    expected = header + int(np.prod(shape, dtype=np.int64))
+    expected = header + math.prod(shape)
     if len(data) != expected:
         raise DatasetError(f"{name} is truncated or too long: {len(data)} bytes, its header announces {expected}")
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)

@@ -1,0 +1,45 @@
+"""The words a configuration may use and the registries that give them meaning say the same."""
+
+from __future__ import annotations
+
+import keras
+import pytest
+
+from lthcore import config, datasets, loop, models, optimizers
+from lthcore.presets import PRESETS
+
+
+def test_every_loss_of_the_vocabulary_has_a_class_and_the_other_way_round():
+    assert tuple(loop.LOSSES) == config.LOSSES
+    for loss in loop.LOSSES.values():
+        assert issubclass(loss, keras.Loss)
+        assert loss(from_logits=True).get_config()["from_logits"] is True
+
+
+def test_the_defaults_are_words_there_are():
+    experiment = config.Experiment()
+    assert experiment.dataset in datasets.DATASETS
+    assert experiment.model in models.MODELS
+    assert isinstance(optimizers.build(experiment.train), keras.Optimizer)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_uses_words_there_are(name):
+    for experiment in PRESETS[name]:
+        assert experiment.dataset in datasets.DATASETS
+        assert experiment.model in models.MODELS
+
+
+@pytest.mark.parametrize(("name", "shape"), [("mnist", (28, 28, 1)), ("digits", (8, 8, 1))])
+def test_every_model_prunes_the_layers_that_the_presets_name(name, shape):
+    for experiments in PRESETS.values():
+        for experiment in experiments:
+            if experiment.dataset == name:
+                model = models.build(experiment.model, shape, 10)
+                kernels = tuple(variable.path for variable in model.trainable_variables if variable.name == "kernel")
+                assert set(dict(experiment.prune.layer_rates)) <= set(experiment.prune.rates(kernels))
+
+
+def test_every_data_set_tells_its_number_of_test_examples():
+    assert set(datasets.TEST_SIZES) == set(datasets.DATASETS)
+    assert set(datasets.SOURCES) <= set(datasets.DATASETS)
