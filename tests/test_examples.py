@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import runpy
 import subprocess
 import sys
@@ -34,6 +35,16 @@ def test_an_own_model_goes_through_the_search_and_plain_keras_loads_it(tmp_path:
     loaded, pruned = map(float, done.stdout.split()[-2:])
     assert loaded == pytest.approx(accuracy, abs=1e-6)
     assert pruned == pytest.approx(1 - 0.6**2, abs=0.01)
+
+
+def test_the_program_in_the_readme_runs_as_it_stands(capsys):
+    readme = (paths.project_root() / "README.md").read_text()
+    program = re.search(r"```python\n(.+?)```", readme, re.DOTALL).group(1)
+    assert len([line for line in program.splitlines() if line]) <= 12
+    exec(compile(program, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 9
+    assert printed[0].startswith("100.0% of the weights: 8") or printed[0].startswith("100.0% of the weights: 9")
 
 
 def test_it_takes_at_most_25_lines():
