@@ -162,7 +162,7 @@ def points(gap: Mapping[str, float], digits: int = 2) -> str:
     mean, low, high = (
         f"{100 * gap[key]:+.{digits}f}".replace("-", "\N{MINUS SIGN}") for key in ("mean", "low", "high")
     )
-    return f"{mean}{_SPACE}pp{_SPACE}[{low},{_SPACE}{high}]"
+    return f"{mean}{_SPACE}pp [{low},{_SPACE}{high}]"
 
 
 def verdict(gap: Mapping[str, float], *, above: float) -> str:

@@ -62,7 +62,7 @@ def test_numbers_are_written_with_spaces_that_do_not_break():
     assert chapter.percent(0.98249, 2) == "98.25\u00a0%"
     assert chapter.whole(50_000) == "50\u00a0000"
     gap = {"mean": -0.0012, "low": -0.002, "high": 0.0004, "n": 3}
-    assert chapter.points(gap) == "\u22120.12\u00a0pp\u00a0[\u22120.20,\u00a0+0.04]"
+    assert chapter.points(gap) == "\u22120.12\u00a0pp [\u22120.20,\u00a0+0.04]"
 
 
 def test_printed_source_is_the_function_without_its_docstring():
