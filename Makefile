@@ -23,7 +23,6 @@ test: lint unit nbval site  ## Lint, unit tests, notebooks against their stored 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/jupytext --quiet --check '$(CURDIR)/$(BIN)/ruff check --quiet --ignore E402,E501 -' notebooks/*.md
 
 unit: $(READY)
 	$(BIN)/python -m pytest -q --ignore=tests/test_book.py

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import shutil
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -165,6 +166,26 @@ def points(gap: Mapping[str, float], digits: int = 2) -> str:
     return f"{mean}{_SPACE}pp [{low},{_SPACE}{high}]"
 
 
+def steps(gap: Mapping[str, float]) -> str:
+    """A difference of steps with its interval: ``+1 700 steps [+562, +2 838]``."""
+    mean, low, high = (
+        f"{gap[key]:+,.0f}".replace(",", _SPACE).replace("-", "\N{MINUS SIGN}") for key in ("mean", "low", "high")
+    )
+    return f"{mean}{_SPACE}steps [{low},{_SPACE}{high}]"
+
+
+def claims(
+    rows: Sequence[tuple[str, str, Mapping[str, float], float]],
+    verdicts: Sequence[str],
+    text: Callable[[Mapping[str, float]], str],
+) -> Markdown:
+    """The table of claims: density, claim, measured difference (written by `text`), verdict."""
+    return table(
+        ["density", "claim", "difference measured here", "verdict"],
+        [[density, claim, text(gap), word] for (density, claim, gap, _), word in zip(rows, verdicts, strict=True)],
+    )
+
+
 def verdict(gap: Mapping[str, float], *, above: float) -> str:
     """What an interval says of the claim that the true difference exceeds `above`.
 
@@ -193,14 +214,18 @@ def guard(study: Study, statements: Mapping[str, bool]) -> None:
 
 def _smoke(published: Mapping[str, str], data: str) -> Study:
     real = presets.preset(next(iter(published.values())))[0].dataset
-    if data == "auto":
-        data = real if datasets.available(real) else "digits"
+    reason = ""
+    if data == "auto" and not datasets.available(real):
+        data, reason = "digits", f", because {real} is not on this machine"
+    elif data == "auto":
+        data = real
     if data not in (real, "digits"):
         raise ParameterError(f"unknown DATA {data!r}; known are auto, {real}, digits")
-    name = f"{data}-smoke"
-    chosen = Study(name, presets.preset(name), Store(paths.runs()), published=False)
+    name, folder = f"{data}-smoke", paths.runs() / "smoke"
+    shutil.rmtree(folder, ignore_errors=True)  # a smoke pass is there to be walked, not to be read
+    chosen = Study(name, presets.preset(name), Store(folder), published=False)
     _compute(chosen)
-    kind = "the real data" if data == real else f"the embedded {data}, because {real} is not on this machine"
+    kind = "the real data" if data == real else f"the embedded {data}{reason}"
     display(
         Markdown(f"```{{note}}\nSmoke scale on {kind}: it shows that the code runs, and nothing about tickets.\n```")
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+import multiprocessing
+import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -86,9 +88,16 @@ def _run(experiments: presets.Preset, store: Store, workers: int) -> None:
     for name in dict.fromkeys(experiment.dataset for experiment in experiments):
         datasets.load(name)  # a missing data set is better told before any process starts
     executor: Executor = ThreadPoolExecutor(1) if workers == 1 else engine.process_pool(workers)
-    with executor, tqdm(total=engine.expected(experiments), unit="network", smoothing=0.02) as bar:
-        for finished in engine.run(experiments, store, executor):
-            bar.update(finished - bar.n)
+    try:
+        with tqdm(total=engine.expected(experiments), unit="network", smoothing=0.02) as bar:
+            for finished in engine.run(experiments, store, executor):
+                bar.update(finished - bar.n)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; finished networks are kept, run the same command to go on", err=True)
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        os._exit(130)  # a training in a thread knows no other end; records are written whole or not at all
+    executor.shutdown()
 
 
 @app.command()
@@ -98,14 +107,16 @@ def show(
 ) -> None:
     """Print stored results: per experiment, or round by round for one preset."""
     with _one_clear_error():
-        table = frames.frame(record for store in _stores(out) for record in store.records())
-        if preset is None:
-            typer.echo(frames.overview(table).to_string() if len(table) else "no stored results yet")
-            return
-        for experiment in presets.preset(preset):
-            rows = table[table["experiment"] == experiment.identity]
-            typer.echo(f"\n{experiment.identity}")
-            typer.echo(frames.by_round(rows).to_string() if len(rows) else f"nothing yet: run {preset}")
+        experiments = [] if preset is None else presets.preset(preset)
+        for store in _stores(out):
+            table = frames.frame(store.records())
+            typer.secho(f"\n{store.root}", bold=True)
+            if preset is None:
+                typer.echo(frames.overview(table).to_string() if len(table) else "no results yet")
+            for experiment in experiments:
+                rows = table[table["experiment"] == experiment.identity]
+                typer.echo(f"\n{experiment.identity}")
+                typer.echo(frames.by_round(rows).to_string() if len(rows) else f"nothing yet; compute it: run {preset}")
 
 
 @app.command()
@@ -115,10 +126,12 @@ def frame(
 ) -> None:
     """Print every stored result, one row per trained network.
 
-    Densities and accuracies are fractions. Without --out, published results and those in data/runs are printed.
+    Densities and accuracies are fractions. Without --out, published results are printed and after them those of
+    data/runs that repeat none of these.
     """
     with _one_clear_error():
         table = frames.frame(record for store in _stores(out) for record in store.records())
+        table = table.drop_duplicates(["experiment", "trial", "round", "draw"])
         typer.echo(table.to_csv(index=False) if csv else table.to_string(index=False), nl=not csv)
 
 
@@ -134,11 +147,14 @@ def notebooks() -> None:
 @app.command()
 def book() -> None:
     """Execute every chapter into a build folder and build the site. Leaves the working tree as it is."""
+    from papermill import PapermillExecutionError
+
     from lthcore import notebooks as chapters
 
     try:
-        typer.echo(f"The book is at {chapters.build_book()}")
-    except RuntimeError as error:
+        page = chapters.build_book(progress=partial(tqdm, unit="chapter"))
+        typer.echo(f"The book is at {page}")
+    except (RuntimeError, PapermillExecutionError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
         raise typer.Exit(1) from None
 
@@ -149,7 +165,4 @@ def _stores(out: Path | None) -> list[Store]:
 
 def main() -> None:
     """Entry point of ``python -m lthcore``."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit("interrupted; finished networks are kept, run the same command to go on")
+    app()

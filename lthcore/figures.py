@@ -32,13 +32,12 @@ class Role:
 
 
 ROLES: dict[tuple[str, str], Role] = {
-    ("imp", "rewind"): Role("winning ticket", "#0072B2", "-", "o"),
+    ("imp", "rewind"): Role("ticket", "#0072B2", "-", "o"),
     ("imp", "reinit"): Role("random reinit", "#D55E00", "--", "s"),
     ("imp", "shuffle"): Role("shuffled mask", "#009E73", ":", "^"),
     ("oneshot", "rewind"): Role("one-shot", "#CC79A7", "-.", "D"),
     ("large_init", "rewind"): Role("mask by initial size", "#555555", (0, (5, 1, 1, 1, 1, 1)), "v"),
 }
-DENSE = Role("dense network", "#777777", "-", "")
 
 
 def style() -> None:
@@ -54,7 +53,6 @@ def style() -> None:
             "grid.alpha": 0.25,
             "font.size": 10.5,
             "legend.frameon": False,
-            "svg.hashsalt": "lthcore",
         }
     )
 
@@ -86,7 +84,7 @@ def against_density(
             label=role.label,
         )
     dense = frame[(frame["method"] == "imp") & (frame["control"] == "rewind") & (frame["round"] == 0)]
-    ax.axhline(scale * dense[value].mean(), color=DENSE.color, lw=0.8, zorder=0)
+    ax.axhline(scale * dense[value].mean(), color="#777777", lw=0.8, zorder=0, label="dense network")
     falling_density(ax)
     return ax
 
@@ -127,16 +125,4 @@ def learning_curves(curves: pd.DataFrame, value: str, ax: Axes, *, scale: float 
         )
         ax.fill_between(bands.index, scale * bands["min"], scale * bands["max"], color=color, alpha=0.12, lw=0)
     ax.set_xlabel("training step")
-    return ax
-
-
-def layer_densities(kept: pd.DataFrame, ax: Axes) -> Axes:
-    """Density of each layer against the round, columns ``round, layer, density``."""
-    for place, (layer, rows) in enumerate(kept.groupby("layer", sort=False)):
-        table = rows.groupby("round")["density"].mean()
-        ax.plot(table.index, 100 * table, color=f"C{place}", linestyle=["-", "--", "-."][place % 3], label=layer)
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-    ax.set_xlabel("round")
-    ax.set_ylabel("density of the layer (%)")
     return ax

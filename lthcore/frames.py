@@ -126,7 +126,9 @@ def summary(frame: pd.DataFrame, value: str) -> pd.DataFrame:
 def difference(left: pd.DataFrame, right: pd.DataFrame, value: str, *, confidence: float = 0.95) -> dict[str, float]:
     """Paired difference left − right of `value` over the trials both have, with Student's t interval.
 
-    Trials are matched by number: they share initial weights or mask, and data order.
+    Trials are matched by number. A ticket and the controls of its round share data order, and mask or initial
+    weights; networks of different rounds share the initial weights they were drawn from. The interval speaks of the
+    spread between trials; it does not hold the sampling error of the test set that all of them share.
 
     Returns:
         ``mean, low, high, n``; the interval is NaN for a single trial.

@@ -1,7 +1,8 @@
 """The compiled programs: hundreds of training steps in one call, and the evaluation of a split.
 
 Model and optimizer are Keras objects whose variables live outside; masks and data order are inputs. So one program
-serves every round and every trial of a model.
+serves every round and every trial of a model. Loops are written out as ``tf.while_loop``: AutoGraph, which would turn
+Python loops into them, does not know every Python version.
 """
 
 from __future__ import annotations
@@ -42,22 +43,34 @@ def compile_segment(
     variables = list(model.trainable_variables)
     places = {name_of(model, variable): place for place, variable in enumerate(variables)}
 
-    @tf.function(jit_compile=xla)
+    def step(i: tf.Tensor, order: tf.Tensor, masks: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        batch = order[i]  # (B,)
+        with tf.GradientTape() as tape:
+            value = loss(tf.gather(y, batch), model(tf.gather(x, batch), training=True))
+            if model.losses:  # regularisation
+                value += tf.add_n(model.losses)
+        gradients = tape.gradient(value, variables)
+        for name in names:
+            gradients[places[name]] *= masks[name]
+        optimizer.apply(gradients, variables)
+        for name in names:
+            variables[places[name]].assign(variables[places[name]] * masks[name])
+        return value
+
+    @tf.function(jit_compile=xla, autograph=False)
     def segment(order: tf.Tensor, steps: tf.Tensor, masks: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        total = tf.constant(0.0)
-        for i in tf.range(steps):
-            batch = order[i]  # (B,)
-            with tf.GradientTape() as tape:
-                value = loss(tf.gather(y, batch), model(tf.gather(x, batch), training=True))
-                if model.losses:  # regularisation
-                    value += tf.add_n(model.losses)
-            gradients = tape.gradient(value, variables)
-            for name in names:
-                gradients[places[name]] *= masks[name]
-            optimizer.apply(gradients, variables)
-            for name in names:
-                variables[places[name]].assign(variables[places[name]] * masks[name])
-            total += value
+        # `for i in tf.range(steps)` as AutoGraph writes it out. Any other loop gives the same weights, but XLA then
+        # rounds the sum of losses elsewhere, and the published histories would not come out to the last bit.
+        start, limit, one = tf.range(steps).op.inputs
+
+        def body(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            total += step(i, order, masks)
+            return i + one, total
+
+        def goes_on(i: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+            return tf.logical_or(tf.logical_and(one >= 0, i < limit), tf.logical_and(one < 0, i > limit))
+
+        _, total = tf.while_loop(goes_on, body, (start, tf.constant(0.0)))
         return total / tf.cast(steps, tf.float32)
 
     return segment
@@ -72,20 +85,22 @@ def compile_evaluation(model: keras.Model, loss: keras.Loss, data: Split) -> Eva
     size = min(EVALUATION_BATCH, len(data))
     whole = len(data) // size
 
-    def score(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def score(x: tf.Tensor, y: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
         logits = model(x, training=False)
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=y.dtype), y)
-        return loss(y, logits) * float(len(x)), tf.reduce_sum(tf.cast(right, tf.float32))
+        return loss(y, logits) * count, tf.reduce_sum(tf.cast(right, tf.float32))
 
-    @tf.function
+    @tf.function(autograph=False)
     def evaluate() -> tuple[tf.Tensor, tf.Tensor]:
-        losses, right = tf.constant(0.0), tf.constant(0.0)
-        for i in tf.range(whole):
-            batch_loss, batch_right = score(x[i * size : (i + 1) * size], y[i * size : (i + 1) * size])
-            losses, right = losses + batch_loss, right + batch_right
-        if len(data) % size:
-            batch_loss, batch_right = score(x[whole * size :], y[whole * size :])
-            losses, right = losses + batch_loss, right + batch_right
+        def add(i: tf.Tensor, losses: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            batch_losses, batch_right = score(x[i * size : (i + 1) * size], y[i * size : (i + 1) * size], size)
+            return i + 1, losses + batch_losses, right + batch_right
+
+        start = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
+        _, losses, right = tf.while_loop(lambda i, *_: i < whole, add, start)
+        if rest := len(data) % size:
+            batch_losses, batch_right = score(x[-rest:], y[-rest:], rest)
+            losses, right = losses + batch_losses, right + batch_right
         return losses / len(data), right / len(data)
 
     return evaluate

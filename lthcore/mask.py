@@ -106,9 +106,12 @@ class Mask(_Arrays):
         return {name: float(array.mean()) for name, array in self.items()}
 
     def apply(self, weights: Weights) -> Weights:
-        """The weights with every pruned one set to zero; names outside the mask stay as they are."""
+        """The weights with every pruned one set to zero; names outside the mask stay as they are.
+
+        It multiplies, as the compiled loop does: a pruned NaN stays visible instead of vanishing.
+        """
         _same_shapes(self, weights)
-        masked = {name: np.where(array, weights[name], 0) for name, array in self.items()}
+        masked = {name: weights[name] * array for name, array in self.items()}
         return Weights({**weights, **masked})
 
     def shuffled(self, rng: np.random.Generator) -> Mask:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import jupytext
@@ -111,10 +111,13 @@ def disagreements(source: Path) -> list[str]:
     ]
 
 
-def build_book(parameters: Mapping[str, object] | None = None) -> Path:
+def build_book(progress: Callable[[Iterable[Path]], Iterable[Path]] = iter) -> Path:
     """Execute every chapter into a build folder and build the site from there; return its first page.
 
     The working tree is only read, so a build never touches a committed file.
+
+    Args:
+        progress: wraps the chapters as they are executed, as a progress bar does.
 
     Raises:
         RuntimeError: if the site does not build without a warning.
@@ -126,8 +129,8 @@ def build_book(parameters: Mapping[str, object] | None = None) -> Path:
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, stage)
     shutil.copytree(root / "book", stage / "book")
-    for source in sources():
-        execute(source, stage / "notebooks" / f"{source.stem}.ipynb", parameters)
+    for source in progress(sources()):
+        execute(source, stage / "notebooks" / f"{source.stem}.ipynb")
     return build_site(stage, root)
 
 

@@ -35,8 +35,8 @@ def check(optimizer: keras.Optimizer) -> None:
     Raises:
         ValueError: naming what couples the weights.
     """
-    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        optimizer = optimizer.inner_optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError("LossScaleOptimizer is for mixed precision; models here are float32, so use the one inside it")
     name = type(optimizer).__name__
     coupled = [option for option in ("clipnorm", "global_clipnorm") if getattr(optimizer, option, None) is not None]
     if isinstance(optimizer, _COUPLED) or coupled:

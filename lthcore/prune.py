@@ -32,7 +32,8 @@ def prune(
         scope: ``"layerwise"`` or ``"global"``.
 
     Returns:
-        A mask within `mask`, with exactly n − round(rate · n) survivors (per layer, or in all).
+        A mask within `mask`: of a layer's n survivors round(rate · n) go; with global scope as many go in all, but
+        wherever the scores are lowest.
 
     Raises:
         ValueError: for a rate outside [0, 1), an unknown scope, or missing, misshapen or NaN scores.

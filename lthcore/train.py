@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from time import perf_counter
@@ -64,8 +65,9 @@ class Trainer:
             raise ValueError(f"unknown compiler {compiler!r}; known are auto, xla, graph")
         self.model, self.data, self.config = model, data, config
         self.prunable = keras_weights.prunable(model)
-        self.optimizer = optimizers.build(config) if optimizer is None else optimizer
-        optimizers.check(self.optimizer)
+        optimizers.check(optimizer or optimizers.build(config))
+        # Its settings only: an optimizer that was used before has momenta, and a run starts without.
+        self.optimizer = type(optimizer).from_config(optimizer.get_config()) if optimizer else optimizers.build(config)
         self.optimizer.build(model.trainable_variables)
         self._blank = [variable.numpy() for variable in self.optimizer.variables]
         self._fresh = fresh
@@ -78,7 +80,7 @@ class Trainer:
         self.machine = {
             "compiler": "xla" if xla else "graph",
             "device": "gpu" if on_gpu else "cpu",
-            "threads": tf.config.threading.get_intra_op_parallelism_threads() or "all",
+            "threads": _threads(),
         }
         self._compiled = False
 
@@ -216,11 +218,13 @@ def _check_fit(model: keras.Model, data: Dataset, config: TrainConfig) -> None:
     keras_weights.variables(model)  # refuses models that cannot be read
     if config.batch_size > len(data.train):
         raise ValueError(f"batch_size {config.batch_size} exceeds the {len(data.train)} training examples")
-    expected, outputs = tuple(model.input_shape[1:]), model.output_shape
-    if any(want not in (None, have) for want, have in zip(expected, data.input_shape, strict=False)) or len(
-        expected
-    ) != len(data.input_shape):
-        raise ValueError(f"model {model.name!r} takes inputs of shape {expected}, {data.name} has {data.input_shape}")
+    try:
+        outputs = model(data.train.x[:1], training=False).shape
+    except Exception as error:
+        shape = data.input_shape
+        raise ValueError(
+            f"model {model.name!r} cannot take examples of shape {shape} of {data.name}: {error}"
+        ) from error
     if outputs[1:] != (data.classes,):
         raise ValueError(
             f"model {model.name!r} has outputs of shape {outputs[1:]}, {data.name} needs ({data.classes},)"
@@ -231,3 +235,9 @@ def _ends_in_probabilities(model: keras.Model) -> bool:
     last = model.layers[-1]
     activation = getattr(getattr(last, "activation", None), "__name__", None)
     return activation == "softmax" or isinstance(last, keras.layers.Softmax)
+
+
+def _threads() -> int | str:
+    """How many threads share one operation: what was asked for in code, or in the environment, or all there are."""
+    asked = tf.config.threading.get_intra_op_parallelism_threads()
+    return asked or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or "all"

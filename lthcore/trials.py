@@ -48,15 +48,6 @@ def expected(experiments: Sequence[Experiment]) -> int:
     return sum(len(_runs(experiment)) * experiment.trials for experiment in experiments)
 
 
-def missing(experiments: Sequence[Experiment], store: Store) -> list[Experiment]:
-    """The experiments of which at least one network is not in the store."""
-    return [
-        experiment
-        for experiment in experiments
-        if any(len(_stored(experiment, trial, store)) < len(_runs(experiment)) for trial in range(experiment.trials))
-    ]
-
-
 def process_pool(workers: int) -> ProcessPoolExecutor:
     """A pool of single-threaded processes: for independent trials faster than one process with many threads."""
     return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_one_thread)

@@ -77,3 +77,11 @@ def test_the_card_shows_the_configuration_that_ran():
     text = chapter.card(tickets).data
     for part in (tickets.identity, "5\u00a0000 steps of 60", "0.0012", "10 % of `output/kernel`", "3 trials"):
         assert part in text
+
+
+def test_steps_and_claims_are_written_like_the_rest():
+    gap = {"mean": -1700.0, "low": -2838.2, "high": -562.0, "n": 3}
+    assert chapter.steps(gap) == "\u22121\u00a0700\u00a0steps [\u22122\u00a0838,\u00a0\u2212562]"
+    text = chapter.claims([("51 %", "ticket beats dense", gap, 0.0)], ["fails"], chapter.steps).data
+    assert text.splitlines()[-1].startswith("| 51 % | ticket beats dense | \u22121")
+    assert text.endswith("| fails |")

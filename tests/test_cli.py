@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from lthcore import frames, paths
+from lthcore import datasets, frames, paths
 from lthcore.cli import app
+from lthcore.datasets import mnist
+from lthcore.store import Store
 
 RUN = ["run", "digits-smoke", "--trials", "1", "--rounds", "1", "--steps", "20"]
 
@@ -41,12 +49,48 @@ def test_a_mistake_gets_one_clear_error(arguments, message):
     assert "Traceback" not in result.output
 
 
-def test_missing_data_is_told_before_anything_is_trained(monkeypatch, tmp_path):
-    monkeypatch.setenv("LTH_DATA", str(tmp_path))
+@pytest.fixture
+def no_data(monkeypatch, tmp_path):
+    """No MNIST on disk, and mirrors that are gone."""
+    gone = tuple(replace(source, mirrors=("http://127.0.0.1:1/gone.gz",)) for source in mnist.SOURCES)
     monkeypatch.setattr(paths, "raw", lambda: [tmp_path])
-    result = invoke("data", "verify", "mnist")
+    monkeypatch.setattr(mnist, "SOURCES", gone)
+    monkeypatch.setitem(datasets.SOURCES, "mnist", gone)
+
+
+@pytest.mark.parametrize("arguments", [["data", "verify"], ["data", "fetch"], ["run", "mnist-smoke"]])
+def test_missing_data_is_told_before_anything_is_trained(no_data, monkeypatch, tmp_path, arguments):
+    monkeypatch.setattr("lthcore.trials.complete", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr(paths, "runs", lambda: tmp_path / "runs")
+    result = invoke(*arguments)
     assert result.exit_code == 1
     assert "train-images-idx3-ubyte is not on this machine" in result.output
+
+
+def test_an_interrupted_run_ends_at_once_and_goes_on_later(tmp_path):
+    command = [sys.executable, "-m", "lthcore", *RUN, "--steps", "3000", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.rglob("round-00.npz")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "finished networks are kept" in errors
+    kept = len(list(Store(tmp_path).records()))
+    assert 1 <= kept < 6
+    assert invoke(*RUN, "--steps", "3000", "--out", str(tmp_path)).exit_code == 0
+    assert len(list(Store(tmp_path).records())) == 6
+
+
+def test_own_results_are_shown_beside_the_published_and_counted_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "runs", lambda: tmp_path)
+    published = invoke("frame", "--csv").output
+    shutil.copytree(paths.results(), tmp_path, dirs_exist_ok=True)
+    assert invoke("frame", "--csv").output == published
+    shown = invoke("show", "mnist-short").output
+    assert str(tmp_path) in shown
+    assert str(paths.results()) in shown
 
 
 def test_run_show_and_frame_speak_of_the_same_results(tmp_path):
@@ -62,7 +106,8 @@ def test_run_show_and_frame_speak_of_the_same_results(tmp_path):
     assert len(pd.read_csv(io.StringIO(invoke("frame", "--csv", *out).output))) == 6
 
 
-def test_the_frame_holds_the_published_results():
+def test_the_frame_holds_the_published_results(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "runs", lambda: tmp_path)
     table = pd.read_csv(io.StringIO(invoke("frame", "--csv").output))
     dense = table[(table["method"] == "imp") & (table["control"] == "rewind") & (table["round"] == 0)]
     assert len(dense) >= 3

@@ -36,7 +36,7 @@ def test_lines_are_means_over_trials_from_the_dense_network_on(ax):
     figures.against_density(results(), "test_accuracy", ax, scale=100)
     lines = {line.get_label(): line for line in ax.get_lines()}
     np.testing.assert_allclose(lines["random reinit"].get_ydata(), [90.5, 85.5, 80.5, 75.5])
-    np.testing.assert_allclose(lines["winning ticket"].get_xdata(), [100, 80, 64, 51.2])
+    np.testing.assert_allclose(lines["ticket"].get_xdata(), [100, 80, 64, 51.2])
 
 
 def test_density_falls_to_the_right(ax):
