@@ -106,9 +106,7 @@ class Trainer:
             ValueError: if the ticket does not fit the model or a step lies outside the run.
             DivergedError: at a loss or weight that is not finite.
         """
-        start, stop, keep = ticket.at_step, stop or self.config.steps, frozenset(keep)
-        if not start < stop or any(not start <= k <= stop for k in keep):
-            raise ValueError(f"cannot train from step {start} to {stop} and keep the weights of steps {sorted(keep)}")
+        start, stop, keep = _span(ticket.at_step, stop or self.config.steps, frozenset(keep))
         masks, batches = self._begin(ticket, order, stop)
         compile_seconds = self._compile(masks, batches)
 
@@ -199,6 +197,12 @@ class Trainer:
         if step % self.config.test_every == 0 or last:
             row["test_loss"], row["test_accuracy"] = map(float, self._test())
         return row
+
+
+def _span(start: int, stop: int, keep: frozenset[int]) -> tuple[int, int, frozenset[int]]:
+    if not start < stop or any(not start <= k <= stop for k in keep):
+        raise ValueError(f"cannot train from step {start} to {stop} and keep the weights of steps {sorted(keep)}")
+    return start, stop, keep
 
 
 def minibatches(rng: np.random.Generator, examples: int, batch: int, steps: int) -> np.ndarray:

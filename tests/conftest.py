@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from lthcore import datasets, paths
+from lthcore.store import Store
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +65,8 @@ def mirrors():
     found.server.shutdown()
     found.server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "results")
