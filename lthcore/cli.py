@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 from tqdm import tqdm
 
@@ -105,18 +106,31 @@ def show(
     preset: Annotated[str | None, typer.Argument(help="A preset; all stored experiments if not given.")] = None,
     out: Out = None,
 ) -> None:
-    """Print stored results: per experiment, or round by round for one preset."""
+    """Print stored results: per experiment, or round by round for one preset.
+
+    Test accuracy is read at the early stop: its mean, worst and best trial, and the number of trials.
+    """
     with _one_clear_error():
-        experiments = [] if preset is None else presets.preset(preset)
+        wanted = None if preset is None else [experiment.identity for experiment in presets.preset(preset)]
+        shown = False
         for store in _stores(out):
             table = frames.frame(store.records())
-            typer.secho(f"\n{store.root}", bold=True)
-            if preset is None:
-                typer.echo(frames.overview(table).to_string() if len(table) else "no results yet")
-            for experiment in experiments:
-                rows = table[table["experiment"] == experiment.identity]
-                typer.echo(f"\n{experiment.identity}")
-                typer.echo(frames.by_round(rows).to_string() if len(rows) else f"nothing yet; compute it: run {preset}")
+            table = table if wanted is None else table[table["experiment"].isin(wanted)]
+            if len(table):
+                shown = True
+                typer.secho(f"\n{store.root}", bold=True)
+                _show(table, wanted)
+        if not shown:
+            typer.echo(f"no results yet; compute some: python -m lthcore run {preset or 'digits-smoke'}")
+
+
+def _show(table: pd.DataFrame, wanted: list[str] | None) -> None:
+    """Print an overview of all experiments, or those wanted round by round."""
+    if wanted is None:
+        typer.echo(frames.overview(table).to_string())
+    for identity in wanted or []:
+        if len(rows := table[table["experiment"] == identity]):
+            typer.echo(f"\n{identity}\n{frames.by_round(rows).to_string()}")
 
 
 @app.command()

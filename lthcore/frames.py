@@ -159,7 +159,8 @@ def by_round(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per round of an experiment: density, accuracy at the early stop and its spread, early-stop step."""
     accuracy = summary(frame, "test_accuracy").set_index("round")
     step = summary(frame, "early_stop_step").set_index("round")["mean"]
-    return accuracy.assign(early_stop_step=step.round(0)).round(4)
+    table = accuracy.rename(columns={"mean": "test_accuracy", "n": "trials"}).round(4)
+    return table.assign(early_stop_step=step.round().astype(int))
 
 
 def nearest_round(experiment_frame: pd.DataFrame, density: float) -> int:
