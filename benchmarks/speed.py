@@ -42,8 +42,8 @@ def data() -> Dataset:
 def ours(trainer: Trainer, steps: int) -> float:
     """Seconds of `steps` training steps without evaluation, compiled beforehand."""
     ticket = Ticket.dense(trainer.fresh(np.random.default_rng(0)), trainer.prunable)
+    trainer._compile()
     masks, batches = trainer._begin(ticket, np.random.default_rng(1), steps)
-    trainer._compile(masks, batches)
     begin = perf_counter()
     for at in range(0, steps, trainer.config.eval_every):
         trainer._advance(batches, masks, at, at + trainer.config.eval_every)

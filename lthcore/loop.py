@@ -32,8 +32,7 @@ def compile_segment(
     """Compile ``segment(order, steps, masks) -> mean training loss``.
 
     ``order`` holds the example numbers of each step, shape (longest segment, batch); its first ``steps`` rows are
-    used, so segments of every length share one program. Rows are taken by index, ``order[i]``: slicing a flat
-    permutation inside an XLA loop gives wrong batches.
+    used. Rows are taken by index, ``order[i]``: slicing a flat permutation inside an XLA loop gives wrong batches.
 
     Pruned weights are held at zero twice over. Their gradients are masked, which is what masking the forward pass
     does and keeps them out of optimizer state and constraints; and the weights are projected after each update, which
@@ -59,8 +58,10 @@ def compile_segment(
 
     @tf.function(jit_compile=xla, autograph=False)
     def segment(order: tf.Tensor, steps: tf.Tensor, masks: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        # `for i in tf.range(steps)` as AutoGraph writes it out. Any other loop gives the same weights, but XLA then
-        # rounds the sum of losses elsewhere, and the published histories would not come out to the last bit.
+        # This is `for i in tf.range(steps)` as AutoGraph writes it out. The range tells XLA the number of steps when it
+        # compiles, so a segment of another length costs another compilation. A loop bounded by `steps` itself would
+        # not, is no slower and gives the same weights, but it rounds the mean loss elsewhere, and the histories that
+        # are published would not come out to the last bit.
         start, limit, one = tf.range(steps).op.inputs
 
         def body(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -107,8 +107,8 @@ class Trainer:
             DivergedError: at a loss or weight that is not finite.
         """
         start, stop, keep = _span(ticket.at_step, stop or self.config.steps, frozenset(keep))
+        compile_seconds = self._compile()
         masks, batches = self._begin(ticket, order, stop)
-        compile_seconds = self._compile(masks, batches)
 
         begin = perf_counter()
         rows, losses = [self._row(start)], []
@@ -157,12 +157,18 @@ class Trainer:
         masks = {name: tf.constant(ticket.mask[name], tf.float32) for name in self.prunable}
         return masks, minibatches(shuffle, len(self.data.train), self.config.batch_size, stop)
 
-    def _compile(self, masks: dict[str, tf.Tensor], batches: np.ndarray) -> float:
-        """Compile all programs by running them for zero steps, which changes nothing; return the seconds it took."""
+    def _compile(self) -> float:
+        """Compile all programs by running them once on whatever the variables hold; return the seconds it took.
+
+        What that leaves behind is overwritten when the run begins.
+        """
         if self._compiled:
             return 0.0
         begin = perf_counter()
-        self._segment(self._window(batches, 0, 0), tf.constant(0), masks)
+        nowhere = np.zeros((self.config.eval_every, self.config.batch_size), np.int32)
+        shapes = keras_weights.read(self.model)
+        masks = {name: tf.ones(shapes[name].shape) for name in self.prunable}
+        self._segment(tf.constant(nowhere), tf.constant(self.config.eval_every), masks)
         self._validate()
         self._test()
         self._compiled = True
