@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from math import isfinite
 
 # The words a configuration may use; the modules that give them meaning lie above this one, and a test holds the two
 # together.
-CRITERIA = ("large_final", "small_final", "large_init", "magnitude_increase", "movement", "random")
+CRITERIA = ("large_final", "inert_first", "small_final", "large_init", "magnitude_increase", "movement", "random")
 UNTRAINED = ("large_init", "random")  # never look at trained weights: their masks cost no training
 SCOPES = ("layerwise", "global")
 SCHEDULES = ("iterative", "oneshot")
-CONTROLS = ("rewind", "reinit", "shuffle")
+BETWEEN = ("rewind", "continue")
+CONTROLS = (*BETWEEN, "reinit", "shuffle")
+DRAWN = ("reinit", "shuffle")  # controls that draw random numbers, and can be repeated with others
 LOSSES = ("sparse_categorical_crossentropy",)
 
 Options = tuple[tuple[str, float | int | bool | str], ...]
@@ -68,6 +70,8 @@ class PruneConfig:
         criterion: what is worth keeping; see `lthcore.criteria`.
         schedule: ``"iterative"`` scores each round by the run before it, ``"oneshot"`` always by the dense run.
         rewind_step: the k of θ_k to which survivors are rewound; 0 is θ₀.
+        between: what happens to the survivors between two rounds of the search: ``"rewind"`` gives them their early
+            values back, ``"continue"`` lets them train on from their trained values (FC18, appendix B, strategy 2).
     """
 
     rounds: int = 16
@@ -77,6 +81,7 @@ class PruneConfig:
     criterion: str = "large_final"
     schedule: str = "iterative"
     rewind_step: int = 0
+    between: str = "rewind"
 
     def __post_init__(self) -> None:
         for rate in (self.rate, *dict(self.layer_rates).values()):
@@ -84,6 +89,9 @@ class PruneConfig:
         _known("scope", self.scope, SCOPES)
         _known("criterion", self.criterion, CRITERIA)
         _known("schedule", self.schedule, SCHEDULES)
+        _known("between", self.between, BETWEEN)
+        if self.between == "continue" and (self.schedule != "iterative" or not self.trained_scores):
+            raise ValueError("survivors train on only in an iterative search by trained weights: use between='rewind'")
         for name in ("rounds", "rewind_step"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
                 raise ValueError(f"{name} must be a whole number >= 0, got {getattr(self, name)!r}")
@@ -107,10 +115,12 @@ class PruneConfig:
     @property
     def method(self) -> str:
         """One word for the procedure. ``imp`` is the paper's, to the letter; anything else has another word."""
-        words = {"large_final": "oneshot" if self.schedule == "oneshot" else "imp"}
+        words = {"large_final": "oneshot" if self.schedule == "oneshot" else "imp", "inert_first": "imp_inert_first"}
         word = words.get(self.criterion, self.criterion)
         if self.criterion != "large_final" and self.schedule == "oneshot" and self.trained_scores:
             word += "_oneshot"
+        if self.between == "continue":
+            word += "_continue"
         if self.rewind_step:
             word += "_late"
         return word + ("_global" if self.scope == "global" else "")
@@ -126,7 +136,8 @@ class Experiment:
         train: how each network is trained.
         prune: how masks are made.
         control: what the survivors start from: their own initial weights (``"rewind"``), fresh ones
-            (``"reinit"``), or the initial weights under a shuffled mask (``"shuffle"``).
+            (``"reinit"``), the initial weights under a shuffled mask (``"shuffle"``), or, in a search whose survivors
+            train on, their trained weights (``"continue"``).
         trials: how many seeds are taken through all rounds.
         rungs: the rounds whose networks are trained, where masks do not depend on it; empty means all from 1 on.
         draws: how often a control is repeated per ticket, each time with other random numbers.
@@ -145,6 +156,8 @@ class Experiment:
         _known("control", self.control, CONTROLS)
         _positive_whole("trials", self.trials)
         _positive_whole("draws", self.draws)
+        if self.control == "continue" and self.prune.between != "continue":
+            raise ValueError("control 'continue' needs a search in which survivors train on: between='continue'")
         if any(not 0 < rung <= self.prune.rounds for rung in self.rungs):
             raise ValueError(f"rungs must lie in 1 … {self.prune.rounds}, the last round; got {self.rungs}")
         if self.prune.rewind_step >= self.train.steps:
@@ -155,7 +168,17 @@ class Experiment:
     @property
     def is_chain(self) -> bool:
         """Whether every round's mask needs the training of the round before it."""
-        return self.control == "rewind" and self.prune.schedule == "iterative" and self.prune.trained_scores
+        return self == self.search and self.prune.schedule == "iterative" and self.prune.trained_scores
+
+    @property
+    def search(self) -> Experiment:
+        """The experiment whose masks this one trains: itself, or the search that a control hangs off."""
+        return replace(self, control=self.prune.between)
+
+    @property
+    def repetitions(self) -> int:
+        """How often each of its masks is trained: once, or once per draw."""
+        return self.draws if self.control in DRAWN else 1
 
     @property
     def rounds(self) -> tuple[int, ...]:

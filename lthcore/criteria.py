@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lthcore.connectivity import effective
 from lthcore.mask import Mask, Weights
 
 Scores = Mapping[str, np.ndarray]
@@ -24,18 +25,30 @@ class Evidence:
         mask: the mask the run was trained with.
         initial: the weights the ticket of this trial started from, θ₀, all of them.
         final: the weights at the end of the run, θ_T.
+        varying: bool, shape of one example: which inputs differ between training examples.
         rng: stream for criteria that are themselves random.
     """
 
     mask: Mask
     initial: Weights
     final: Weights
+    varying: np.ndarray
     rng: np.random.Generator
 
 
 def large_final(evidence: Evidence) -> Scores:
     """|w_f|: keep the weights that training left large, the criterion of {cite}`FC18`."""
     return {name: np.abs(evidence.final[name]) for name in evidence.mask}
+
+
+def inert_first(evidence: Evidence) -> Scores:
+    """|w_f|, but a survivor that is on no path from a varying input to an output goes before all others.
+
+    Such weights get no gradient and keep their initial size, so that magnitude alone keeps the large ones of them. For
+    networks of consecutive dense layers.
+    """
+    useful = effective(evidence.mask, evidence.varying)
+    return {name: np.where(useful[name], np.abs(evidence.final[name]), -1.0) for name in evidence.mask}
 
 
 def small_final(evidence: Evidence) -> Scores:
@@ -65,6 +78,7 @@ def random(evidence: Evidence) -> Scores:
 
 CRITERIA: dict[str, Callable[[Evidence], Scores]] = {
     "large_final": large_final,
+    "inert_first": inert_first,
     "small_final": small_final,
     "large_init": large_init,
     "magnitude_increase": magnitude_increase,

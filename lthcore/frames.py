@@ -41,7 +41,8 @@ def row(record: Record) -> dict[str, object]:
     0 for criteria that look at initial weights only.
     """
     experiment, history = record.experiment, record.history
-    rewind_step = experiment.prune.rewind_step if record.round and experiment.control != "reinit" else 0
+    rewound = record.round and experiment.control in ("rewind", "shuffle")
+    rewind_step = experiment.prune.rewind_step if rewound else 0
     return {
         "experiment": experiment.identity,
         "dataset": experiment.dataset,
@@ -80,7 +81,7 @@ def results(store: Store, experiments: Sequence[Experiment]) -> pd.DataFrame:
         for experiment in experiments
         for trial in range(experiment.trials)
         for round in experiment.rounds
-        for draw in range(experiment.draws if experiment.control != "rewind" else 1)
+        for draw in range(experiment.repetitions)
     )
 
 

@@ -21,6 +21,7 @@ class Trains(Protocol):
     """What the search needs of a trainer; `lthcore.train.Trainer` is one."""
 
     prunable: tuple[str, ...]
+    varying: np.ndarray
 
     def fresh(self, rng: np.random.Generator) -> Weights:
         """New initial weights."""
@@ -66,7 +67,8 @@ def find_tickets(
         The rounds 0 … config.rounds, each as soon as it is trained and pruned.
 
     Raises:
-        ValueError: if the schedule is one-shot: its masks all come from one run, see `lthcore.prune.ladder`.
+        ValueError: if the schedule is one-shot: its masks all come from one run, see `lthcore.prune.ladder`; or if a
+            search whose survivors train on is to be resumed: it needs the weights, not only the mask.
         DivergedError: naming trial, round and step.
 
     Example:
@@ -78,6 +80,8 @@ def find_tickets(
     """
     if config.schedule != "iterative":
         raise ValueError("the search is iterative; for one-shot masks use lthcore.prune.ladder")
+    if resume and config.between == "continue":
+        raise ValueError("survivors that train on need the weights of the round before: start at round 0")
     theta_0 = trainer.fresh(seeds.init)
     k = config.rewind_step
     theta_k = early_weights(trainer, theta_0, k, seeds)
@@ -90,11 +94,12 @@ def find_tickets(
             mask=ticket.mask,
             initial=theta_0,
             final=run.final,
+            varying=trainer.varying,
             rng=seeds.score(index),
         )
         pruned = prune(ticket.mask, criterion(evidence), rates, scope=config.scope)
         yield Round(index=index, ticket=ticket, run=run, pruned=pruned)
-        ticket = rewind(pruned, to=theta_k, at_step=k)
+        ticket = rewind(pruned, to=theta_k, at_step=k) if config.between == "rewind" else rewind(pruned, to=run.final)
 
 
 def early_weights(trainer: Trains, theta_0: Weights, step: int, seeds: Seeds) -> Weights:

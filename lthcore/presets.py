@@ -74,8 +74,17 @@ def _adjusted(
 
 def smoke(preset: Preset, dataset: str) -> Preset:
     """The same experiments at a size that takes seconds: what tests and a first try run."""
-    train = replace(preset[0].train, steps=120, eval_every=20, test_every=20)
-    return adjusted(preset, trials=2, rounds=4, dataset=dataset, train=train)
+    return tuple(
+        replace(
+            experiment,
+            dataset=dataset,
+            train=replace(experiment.train, steps=120, eval_every=20, test_every=20),
+            prune=replace(experiment.prune, rounds=4, rewind_step=min(experiment.prune.rewind_step, 20)),
+            trials=2,
+            rungs=(),
+        )
+        for experiment in preset
+    )
 
 
 MNIST_SHORT = with_controls(replace(LENET, trials=3, train=replace(LENET.train, steps=5_000)))
@@ -92,11 +101,15 @@ MNIST_PAPER = (
 # What the paper's appendices vary, at 20 000 steps and three trials: early stops of Adam's tickets come well before.
 # The tickets are repeated at this length, so that all are compared with masks found under the same conditions.
 _MIDDLE = replace(_PAPER, trials=3, train=replace(_PAPER.train, steps=20_000))
+_SIXTEEN = replace(_MIDDLE.prune, rounds=16)
 MNIST_20K = (
     _MIDDLE,
     replace(_MIDDLE, control="shuffle", rungs=(7, 12, 15, 18)),
     replace(_MIDDLE, prune=replace(_MIDDLE.prune, schedule="oneshot"), rungs=(3, 7, 9, 12, 15, 18)),
-    replace(_MIDDLE, prune=replace(_MIDDLE.prune, rewind_step=500, rounds=16)),
+    replace(_MIDDLE, prune=replace(_SIXTEEN, rewind_step=500)),
+    replace(_MIDDLE, prune=replace(_SIXTEEN, between="continue"), control="continue"),
+    replace(_MIDDLE, prune=replace(_SIXTEEN, between="continue"), rungs=(7, 9, 12, 15)),
+    replace(_MIDDLE, prune=replace(_SIXTEEN, criterion="inert_first")),
 )
 
 # Plain gradient descent at the learning rate of FC18, appendix G.3.

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from lthcore.config import Experiment
+from lthcore.config import DRAWN, Experiment
 from lthcore.history import COLUMNS, History
 from lthcore.mask import Mask
 
@@ -89,7 +89,7 @@ class Store:
 
     def path(self, experiment: Experiment, trial: int, round: int, draw: int = 0) -> Path:
         """Where a record lies, whether it exists or not."""
-        name = f"round-{round:02d}.npz" if experiment.control == "rewind" else f"round-{round:02d}-draw-{draw}.npz"
+        name = f"round-{round:02d}-draw-{draw}.npz" if experiment.control in DRAWN else f"round-{round:02d}.npz"
         return self.root / experiment.identity / f"trial-{trial}" / name
 
     def has(self, experiment: Experiment, trial: int, round: int, draw: int = 0) -> bool:

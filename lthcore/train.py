@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import pairwise
 from time import perf_counter
 
@@ -83,6 +84,12 @@ class Trainer:
             "threads": _threads(),
         }
         self._compiled = False
+
+    @cached_property
+    def varying(self) -> np.ndarray:
+        """Which inputs differ between training examples: bool, shape of one example."""
+        x = self.data.train.x
+        return x.min(axis=0) < x.max(axis=0)
 
     def fresh(self, rng: np.random.Generator) -> Weights:
         """New initial weights θ₀ ~ D of the model, drawn from `rng` alone."""

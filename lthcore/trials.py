@@ -64,25 +64,44 @@ def complete(experiment: Experiment, trial: int, store: Store) -> None:
     environment.describe()  # now: a commit made while this runs did not compute it
     with store.lock(experiment, trial):
         todo = [key for key in _runs(experiment) if key not in _stored(experiment, trial, store)]
-        if todo and experiment.is_chain:
-            _complete_chain(experiment, trial, store, first=todo[0][0])
-        elif todo:
-            _complete_branches(experiment, trial, store, todo)
+        for record in compute(experiment, trial, store, todo):
+            if (record.round, record.draw) in todo:
+                store.save(record)
 
 
-def _complete_chain(experiment: Experiment, trial: int, store: Store, *, first: int) -> None:
-    trainer = _trainer(experiment.dataset, experiment.model, experiment.train)
+def recompute(record: Record, store: Store) -> Record:
+    """Train one network again from its identity, trial, round and draw, with the masks of `store`; stores nothing."""
+    wanted = (record.round, record.draw)
+    for again in compute(record.experiment, record.trial, store, [wanted]):
+        if (again.round, again.draw) == wanted:
+            return again
+    raise AssertionError("a computation yields what it was asked for")
+
+
+def compute(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> Iterator[Record]:
+    """Train networks of one trial, given as (round, draw); a search yields the rounds that follow as well."""
+    if not todo:
+        return iter(())
+    if experiment.is_chain:
+        return _chain(experiment, trial, store, first=todo[0][0])
+    return _branches(experiment, trial, store, todo)
+
+
+def _chain(experiment: Experiment, trial: int, store: Store, *, first: int) -> Iterator[Record]:
+    """The search, from round `first` on; one whose survivors train on is walked from the start."""
+    trainer = trainer_of(experiment)
+    first = 0 if experiment.control == "continue" else first
     resume = (first, store.load(experiment, trial, first - 1).pruned) if first else None
     for done in find_tickets(trainer, experiment.prune, Seeds(trial), resume=resume):
         record = _record(experiment, trial, done.index, 0, done.ticket.mask, done.run)
-        store.save(replace(record, pruned=done.pruned))
+        yield replace(record, pruned=done.pruned)
 
 
-def _complete_branches(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> None:
-    """Train networks that hang off a list of masks: controls, and methods whose scores are fixed from the start."""
+def _branches(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> Iterator[Record]:
+    """Networks that hang off a list of masks: controls, and methods whose scores are fixed from the start."""
     seeds = Seeds(trial)
-    mask_of = _masks(replace(experiment, control="rewind"), trial, store)
-    trainer = _trainer(experiment.dataset, experiment.model, experiment.train)
+    mask_of = masks(experiment.search, trial, store)
+    trainer = trainer_of(experiment)
     k = experiment.prune.rewind_step
     theta_k = early_weights(trainer, trainer.fresh(seeds.init), k, seeds)
     for round, draw in todo:
@@ -92,18 +111,20 @@ def _complete_branches(experiment: Experiment, trial: int, store: Store, todo: S
         elif experiment.control == "shuffle":
             ticket = shuffle(ticket, theta_k, seeds.control(round, draw))
         run = train(trainer, ticket, seeds, round, f"{experiment.control} {draw}")
-        store.save(_record(experiment, trial, round, draw, ticket.mask, run))
+        yield _record(experiment, trial, round, draw, ticket.mask, run)
 
 
-def _masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
-    """Round → mask, read from the finished chain of `source` or made from its one set of scores."""
+def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
+    """Round → mask, read from the finished search `source` or made from its one set of scores."""
     if source.is_chain:
         complete(source, trial, store)
         return lambda round: store.load(source, trial, round - 1).pruned
-    seeds, trainer = Seeds(trial), _trainer(source.dataset, source.model, source.train)
+    seeds, trainer = Seeds(trial), trainer_of(source)
     dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)
     final = train(trainer, dense, seeds, 0).final if source.prune.trained_scores else dense.weights
-    evidence = Evidence(mask=dense.mask, initial=dense.weights, final=final, rng=seeds.score(0))
+    evidence = Evidence(
+        mask=dense.mask, initial=dense.weights, final=final, varying=trainer.varying, rng=seeds.score(0)
+    )
     scores = CRITERIA[source.prune.criterion](evidence)
     rates = source.prune.rates(trainer.prunable)
     return ladder(dense.mask, scores, rates, source.prune.rounds, scope=source.prune.scope).__getitem__
@@ -111,8 +132,7 @@ def _masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask
 
 def _runs(experiment: Experiment) -> list[tuple[int, int]]:
     """(round, draw) of every network that one trial of the experiment trains."""
-    draws = 1 if experiment.control == "rewind" else experiment.draws
-    return [(round, draw) for round in experiment.rounds for draw in range(draws)]
+    return [(round, draw) for round in experiment.rounds for draw in range(experiment.repetitions)]
 
 
 def _stored(experiment: Experiment, trial: int, store: Store) -> list[tuple[int, int]]:
@@ -136,9 +156,13 @@ def _record(experiment: Experiment, trial: int, round: int, draw: int, mask: Mas
     )
 
 
+def trainer_of(experiment: Experiment) -> Trainer:
+    """The trainer for an experiment, compiled once per process and kept while the tasks are of one kind."""
+    return _trainer(experiment.dataset, experiment.model, experiment.train)
+
+
 @lru_cache(maxsize=1)
 def _trainer(dataset: str, model: str, train: TrainConfig) -> Trainer:
-    """One compiled trainer per process, kept while the tasks are of one kind."""
     data = _dataset(dataset)
     return Trainer(models.build(model, data.input_shape, data.classes), data, train)
 

@@ -41,6 +41,7 @@ MEANING = {
     "prune.criterion": replace(LENET, prune=replace(LENET.prune, criterion="movement")),
     "prune.schedule": replace(LENET, prune=replace(LENET.prune, schedule="oneshot")),
     "prune.rewind_step": replace(LENET, prune=replace(LENET.prune, rewind_step=100)),
+    "prune.between": replace(LENET, prune=replace(LENET.prune, between="continue")),
 }
 
 # A change of each field that only says how much is computed.
@@ -167,7 +168,7 @@ rates = st.floats(0, 0.99)
 experiments = st.builds(
     Experiment,
     dataset=st.sampled_from(["mnist", "digits"]),
-    control=st.sampled_from(config.CONTROLS),
+    control=st.sampled_from([control for control in config.CONTROLS if control != "continue"]),
     trials=st.integers(1, 9),
     rungs=st.lists(st.integers(1, 5), max_size=3).map(tuple),
     train=st.builds(
@@ -230,10 +231,10 @@ def test_a_rate_outside_0_to_1_is_refused_wherever_it_enters(rate):
         (TrainConfig, "loss", "mse", "unknown loss 'mse'; known are sparse_categorical_crossentropy"),
         (PruneConfig, "rounds", -1, "rounds must be a whole number >= 0"),
         (PruneConfig, "rewind_step", 0.5, "rewind_step must be a whole number >= 0"),
-        (PruneConfig, "criterion", "large", "unknown criterion 'large'; known are large_final, small_final, large_in"),
+        (PruneConfig, "criterion", "large", "unknown criterion 'large'; known are large_final, inert_first, small"),
         (PruneConfig, "scope", "local", "unknown scope 'local'; known are layerwise, global"),
         (PruneConfig, "schedule", "once", "unknown schedule 'once'; known are iterative, oneshot"),
-        (Experiment, "control", "none", "unknown control 'none'; known are rewind, reinit, shuffle"),
+        (Experiment, "control", "none", "unknown control 'none'; known are rewind, continue, reinit"),
         (Experiment, "trials", 0, "trials must be a whole number >= 1"),
         (Experiment, "draws", 0, "draws must be a whole number >= 1"),
         (Experiment, "rungs", (0,), "rungs must lie in 1 … 16, the last round"),
@@ -259,3 +260,22 @@ def test_configurations_are_frozen_and_take_keywords_only(value):
         setattr(value, name, getattr(value, name))
     with pytest.raises(TypeError, match="positional"):
         type(value)(getattr(value, name))
+
+
+def test_training_on_belongs_to_a_search_by_trained_weights():
+    on = replace(LENET, prune=replace(LENET.prune, between="continue"), control="continue")
+    assert on.is_chain
+    assert on.search == on
+    assert on.prune.method == "imp_continue"
+    rewound = replace(on, control="rewind")
+    assert not rewound.is_chain
+    assert rewound.search == on
+    with pytest.raises(ValueError, match="needs a search in which survivors train on"):
+        replace(LENET, control="continue")
+    with pytest.raises(ValueError, match="only in an iterative search by trained weights"):
+        PruneConfig(between="continue", schedule="oneshot")
+
+
+def test_only_controls_that_draw_are_repeated():
+    assert replace(LENET, draws=3).repetitions == 1
+    assert replace(LENET, draws=3, control="reinit").repetitions == 3

@@ -27,9 +27,10 @@ SCORES = {
 
 def evidence(initial=INITIAL, final=FINAL, seed: int = 0) -> Evidence:
     return Evidence(
-        mask=Mask({"w": [True, True, True, True, False]}),
-        initial=Weights({"w": initial, "bias": [1.0]}),
-        final=Weights({"w": final, "bias": [2.0]}),
+        mask=Mask({"w": [[True, True, True, True, False]]}),
+        initial=Weights({"w": [initial], "bias": [1.0]}),
+        final=Weights({"w": [final], "bias": [2.0]}),
+        varying=np.array([True]),
         rng=np.random.default_rng(seed),
     )
 
@@ -38,18 +39,18 @@ def evidence(initial=INITIAL, final=FINAL, seed: int = 0) -> Evidence:
 def test_scores(name, expected):
     scores = CRITERIA[name](evidence())
     assert list(scores) == ["w"], "only prunable names are scored"
-    assert scores["w"].tolist() == expected
+    assert scores["w"].tolist() == [expected]
 
 
 def test_the_table_of_scores_is_complete():
-    assert set(CRITERIA) == {*SCORES, "random"}
+    assert set(CRITERIA) == {*SCORES, "inert_first", "random"}
 
 
 def test_random_scores_come_from_the_given_stream_and_nothing_else():
     random = CRITERIA["random"]
     assert random(evidence())["w"].tolist() == random(evidence(initial=FINAL, final=INITIAL))["w"].tolist()
     assert random(evidence())["w"].tolist() != random(evidence(seed=1))["w"].tolist()
-    assert random(evidence())["w"].shape == (5,)
+    assert random(evidence())["w"].shape == (1, 5)
 
 
 @pytest.mark.parametrize("name", CRITERIA)
@@ -62,6 +63,7 @@ class ReversingTrainer:
     """Training that turns the ranking upside down: what starts largest ends smallest."""
 
     prunable = ("w",)
+    varying = np.array([True])
 
     def fresh(self, rng):
         return Weights({"w": [1.0, -2.0, 3.0, -4.0]})
@@ -87,3 +89,14 @@ def test_mask_uses_final_not_initial_weights():
     by_initial = PruneConfig(rounds=0, rate=0.5, criterion="large_init")
     (found,) = find_tickets(ReversingTrainer(), by_initial, Seeds(0))
     assert found.pruned["w"].tolist() == [False, False, True, True], "initial weights would keep the other two"
+
+
+def test_inert_first_scores_magnitude_and_puts_inert_survivors_last():
+    weights = Weights({"a": [[9.0, -9.0], [0.5, -1.0]], "b": [[2.0], [-3.0]]})
+    mask = Mask({"a": [[True, True], [True, True]], "b": [[True], [False]]})
+    given = Evidence(
+        mask=mask, initial=weights, final=weights, varying=np.array([False, True]), rng=np.random.default_rng(0)
+    )
+    scores = CRITERIA["inert_first"](given)
+    assert scores["a"].tolist() == [[-1.0, -1.0], [0.5, -1.0]]  # only input 1 varies, only unit 0 leads on
+    assert scores["b"].tolist() == [[2.0], [-1.0]]

@@ -19,6 +19,7 @@ ORDER = [
     "mask",
     "config",
     "paths",
+    "connectivity",
     "criteria",
     "prune",
     "ticket",

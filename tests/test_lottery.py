@@ -30,6 +30,7 @@ class FakeTrainer:
 
     def __init__(self, shapes=SMALL, steps=4, diverges=None):
         self.shapes, self.steps, self.diverges = shapes, steps, diverges
+        self.varying = np.ones(next(iter(shapes.values()))[0], np.bool_)
         self.prunable = tuple(name for name in shapes if name.endswith("kernel"))
         self.trained = []
         self.orders = []
@@ -229,3 +230,17 @@ def test_layers_compete_only_under_global_scope():
     assert kept["layerwise"] == {"hidden/kernel": 18, "output/kernel": 12}
     assert kept["global"]["output/kernel"] > 17
     assert sum(kept["global"].values()) == 30
+
+
+def test_survivors_that_train_on_start_where_the_round_before_ended():
+    _, rounds = search(PruneConfig(rounds=3, between="continue"))
+    for before, after in pairwise(rounds):
+        assert after.ticket.weights == before.pruned.apply(before.run.final)
+        assert after.ticket.at_step == 0
+
+
+def test_survivors_that_train_on_are_not_resumed_from_a_mask_alone():
+    trainer = FakeTrainer()
+    mask = Mask.dense(trainer.fresh(Seeds(0).init), trainer.prunable)
+    with pytest.raises(ValueError, match="start at round 0"):
+        next(find_tickets(trainer, PruneConfig(rounds=3, between="continue"), Seeds(0), resume=(1, mask)))

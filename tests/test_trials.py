@@ -27,6 +27,8 @@ SHUFFLE = replace(TICKETS, control="shuffle", rungs=(3,))
 LARGE_INIT = replace(TICKETS, prune=replace(TICKETS.prune, criterion="large_init"), rungs=(1, 3))
 ONESHOT = replace(TICKETS, prune=replace(TICKETS.prune, schedule="oneshot"), rungs=(1, 3))
 LATE = replace(TICKETS, prune=replace(TICKETS.prune, rewind_step=7))
+ON = replace(TICKETS, prune=replace(TICKETS.prune, between="continue"), control="continue")
+ON_REWOUND = replace(ON, control="rewind", rungs=(2, 4))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def finished(tmp_path_factory) -> Store:
     """A store in which every experiment above is complete."""
     store = Store(tmp_path_factory.mktemp("results"))
     with ThreadPoolExecutor(1) as executor:
-        list(trials.run((TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE), store, executor))
+        list(trials.run((TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE, ON, ON_REWOUND), store, executor))
     return store
 
 
@@ -46,11 +48,11 @@ def content(record) -> tuple:
 
 def test_every_network_asked_for_is_stored(finished):
     assert trials.expected((TICKETS, REINIT, SHUFFLE)) == 5 + 4 + 1
-    assert len(list(finished.records())) == 5 + 4 + 1 + 2 + 2 + 5
+    assert len(list(finished.records())) == 5 + 4 + 1 + 2 + 2 + 5 + 5 + 2
 
 
 @pytest.mark.parametrize("first_missing", [1, 3])
-@pytest.mark.parametrize("experiment", [TICKETS, LATE], ids=["rewound to 0", "rewound to 7"])
+@pytest.mark.parametrize("experiment", [TICKETS, LATE, ON], ids=["rewound to 0", "rewound to 7", "training on"])
 def test_a_killed_trial_resumes_bit_identically(finished, tmp_path, monkeypatch, experiment, first_missing):
     store, saved = Store(tmp_path), []
     save = Store.save
@@ -103,6 +105,25 @@ def test_rewinding_late_starts_every_later_round_at_step_k(finished):
     assert finished.load(LATE, 0, 1).history["step"].tolist() == [7, 10, 20, 30]
 
 
+def test_masks_of_a_search_that_trains_on_can_be_rewound(finished):
+    for round in (2, 4):
+        assert finished.load(ON_REWOUND, 0, round).kept == finished.load(ON, 0, round).kept
+        assert finished.load(ON_REWOUND, 0, round).weights_sha256 != finished.load(ON, 0, round).weights_sha256
+    assert content(finished.load(ON, 0, 0)) == content(finished.load(TICKETS, 0, 0))
+    assert (
+        finished.load(ON, 0, 1).history["validation_loss"][0]
+        < finished.load(TICKETS, 0, 1).history["validation_loss"][0]
+    )
+
+
+@pytest.mark.parametrize("experiment", [TICKETS, LATE, ON, ON_REWOUND, REINIT, SHUFFLE, LARGE_INIT, ONESHOT])
+def test_any_network_is_computed_again_from_its_record(finished, experiment):
+    before = {path: path.stat().st_mtime_ns for path in finished.root.rglob("*.npz")}
+    record = finished.load(experiment, 0, experiment.rounds[-1])
+    assert content(trials.recompute(record, finished)) == content(record)
+    assert {path: path.stat().st_mtime_ns for path in finished.root.rglob("*.npz")} == before
+
+
 def test_a_pool_of_processes_computes_the_same_weights(finished, tmp_path):
     store = Store(tmp_path)
     with trials.process_pool(1) as pool:
@@ -148,7 +169,7 @@ def test_a_published_network_is_recomputed_from_its_identity_alone():
     experiment, trial, round = presets.preset("mnist-short")[0], 1, 7
     store = Store(paths.results())
     stored, mask = store.load(experiment, trial, round), store.load(experiment, trial, round - 1).pruned
-    trainer, seeds = trials._trainer(experiment.dataset, experiment.model, experiment.train), Seeds(trial)
+    trainer, seeds = trials.trainer_of(experiment), Seeds(trial)
     run = train(trainer, rewind(mask, to=trainer.fresh(seeds.init)), seeds, round)
     assert run.test["accuracy"] == pytest.approx(stored.test["accuracy"], abs=0.005)
     here, there = ({**found, "commit": "", "python": ""} for found in (environment.describe(), stored.environment))
