@@ -18,6 +18,7 @@ from tqdm import tqdm
 from lthcore import datasets, frames, paths, presets
 from lthcore.history import DivergedError
 from lthcore.store import Store, StoreError
+from lthcore.verify import VerificationError, compare
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +32,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Get and check data sets.")
 app.add_typer(data_app, name="data")
 
+Workers = Annotated[int, typer.Option(help="Processes, one thread each; 1 stays in this process.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of results; data/runs if not given.", show_default=False)]
 
 
@@ -39,7 +41,7 @@ def _one_clear_error() -> Iterator[None]:
     """Turn the errors a user can mend into one line; any other is a defect and keeps its traceback."""
     try:
         yield
-    except (datasets.DatasetError, DivergedError, StoreError, ValueError) as error:
+    except (datasets.DatasetError, DivergedError, StoreError, VerificationError, ValueError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
         raise typer.Exit(1) from None
 
@@ -69,7 +71,7 @@ def run(
     rounds: Annotated[int | None, typer.Option(help="Number of the last round.", show_default=False)] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps per network.", show_default=False)] = None,
     out: Out = None,
-    workers: Annotated[int, typer.Option(help="Processes, one thread each; 1 stays in this process.")] = 1,
+    workers: Workers = 1,
 ) -> None:
     """Compute a preset: tickets and controls, trial by trial.
 
@@ -84,15 +86,82 @@ def run(
 
 
 def _run(experiments: presets.Preset, store: Store, workers: int) -> None:
-    from lthcore import trials as engine  # brings TensorFlow, which only computing needs
+    from lthcore import trials as engine
 
     for name in dict.fromkeys(experiment.dataset for experiment in experiments):
         datasets.load(name)  # a missing data set is better told before any process starts
+    with (
+        _executor(workers) as executor,
+        tqdm(total=engine.expected(experiments), unit="network", smoothing=0.02) as bar,
+    ):
+        for finished in engine.run(experiments, store, executor):
+            bar.update(finished - bar.n)
+
+
+@app.command()
+def measure(
+    kind: Annotated[str, typer.Argument(help="stability or anatomy.")],
+    preset: Annotated[str, typer.Argument(help="The preset whose tickets are looked at.")],
+    trials: Annotated[int | None, typer.Option(help="Number of trials.", show_default=False)] = None,
+    out: Out = None,
+    workers: Workers = 1,
+) -> None:
+    """Measure what only trained weights can tell, by training networks of a preset's tickets again.
+
+    stability: how far apart two trainings of one ticket in different data orders end. anatomy: where the survivors of
+    each round started, and how far training moved them.
+    """
+    from lthcore import measurements
+
+    with _one_clear_error():
+        tickets = presets.adjusted(presets.preset(preset), trials=trials)[0]
+        datasets.load(tickets.dataset)
+        with _executor(workers) as executor:
+            done = measurements.run(kind, tickets, Store(out or paths.runs()), executor)
+            list(tqdm(done, total=tickets.trials, unit="trial"))
+
+
+@app.command()
+def verify(
+    experiment: Annotated[str, typer.Argument(help="Identity of a stored experiment, or how it begins.")],
+    trial: Annotated[int, typer.Option(help="Number of the trial.")] = 0,
+    round: Annotated[int, typer.Option(help="Number of the round.")] = 0,
+    draw: Annotated[int, typer.Option(help="Repetition of a control.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder of results; data/results if not given.")] = None,
+) -> None:
+    """Train a stored network again from its recorded identity, and compare.
+
+    On the same kind of machine every bit of the final weights, the measurements and the masks must agree. Elsewhere
+    rounding differs and grows during training: there the test accuracy must agree within half a point, and the loss
+    before the first step within a hundred-thousandth of itself.
+    """
+    from lthcore import trials as engine  # brings TensorFlow, which only computing needs
+
+    with _one_clear_error():
+        store = Store(out or paths.results())
+        stored = store.find(experiment, trial, round, draw)
+        datasets.load(stored.experiment.dataset)
+        pool = engine.process_pool(1) if stored.machine["threads"] == 1 else ThreadPoolExecutor(1)
+        with pool as executor:
+            again = executor.submit(engine.recompute, stored, store).result()
+        found = compare(stored, again)
+        found.check()
+        typer.echo(
+            f"{stored.experiment.identity}, trial {trial}, round {round}: "
+            f"{'bit for bit the same' if found.identical else 'the same within the tolerance between machines'}\n"
+            f"test accuracy at the early stop {stored.test['accuracy']:.4f}, again {again.test['accuracy']:.4f}; "
+            f"final weights {stored.weights_sha256[:12]}, again {again.weights_sha256[:12]}"
+        )
+
+
+@contextmanager
+def _executor(workers: int) -> Iterator[Executor]:
+    """A thread of this process, or single-threaded processes; an interruption ends them at once."""
+    from lthcore import trials as engine  # brings TensorFlow, which only computing needs
+
     executor: Executor = ThreadPoolExecutor(1) if workers == 1 else engine.process_pool(workers)
     try:
-        with tqdm(total=engine.expected(experiments), unit="network", smoothing=0.02) as bar:
-            for finished in engine.run(experiments, store, executor):
-                bar.update(finished - bar.n)
+        yield executor
     except KeyboardInterrupt:
         typer.echo("interrupted; finished networks are kept, run the same command to go on", err=True)
         for worker in multiprocessing.active_children():

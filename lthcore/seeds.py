@@ -45,12 +45,12 @@ class Seeds:
         """Stream of the initial weights θ₀, the same in every round of the trial."""
         return self._stream("init")
 
-    def order(self, round: int) -> np.random.Generator:
-        """Stream of the data order (and dropout noise) of one round.
+    def order(self, round: int, draw: int = 0) -> np.random.Generator:
+        """Stream of the data order (and dropout noise) of one round; ``draw`` > 0 gives other orders.
 
         Controls of a round use the round's own order, which makes ticket and control a matched pair.
         """
-        return self._stream("order", round)
+        return self._stream("order", round, *([draw] if draw else []))
 
     def control(self, round: int, draw: int = 0) -> np.random.Generator:
         """Stream of a control: fresh weights or a shuffled mask, ``draw`` counting repetitions from 0."""

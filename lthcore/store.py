@@ -1,25 +1,21 @@
 """Results by identity: one small file per trained network, atomic, checksummed, resumable.
 
-A network counts as trained if and only if its complete record exists. A record is written under another name and
-renamed, so no moment of a crash leaves half of one; a checksum over its content tells a damaged or edited one.
+A network counts as trained if and only if its complete record exists. Beside the records lie measurements: what was
+found out about the weights themselves, which are not kept.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
+from lthcore import archive
 from lthcore.config import DRAWN, Experiment
 from lthcore.history import COLUMNS, History
 from lthcore.mask import Mask
@@ -27,6 +23,29 @@ from lthcore.mask import Mask
 
 class StoreError(Exception):
     """A record is missing, damaged, or cannot be written; the message says which and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Numbers that need trained weights, which are not kept: taken from networks that were trained again.
+
+    Args:
+        kind: what was measured; see `lthcore.measurements`.
+        experiment: the search whose tickets were looked at.
+        trial: number of the trial.
+        values: name → array.
+        seconds: wall-clock time, training included.
+        machine: compiler, device and threads.
+        environment: versions, processor, commit.
+    """
+
+    kind: str
+    experiment: Experiment
+    trial: int
+    values: Mapping[str, np.ndarray]
+    seconds: float
+    machine: Mapping[str, object]
+    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +131,24 @@ class Store:
             raise StoreError(f"{path} holds the record of another run; delete it and compute it again")
         return record
 
+    def find(self, beginning: str, trial: int, round: int, draw: int = 0) -> Record:
+        """Read a record of the experiment whose identity begins so.
+
+        Raises:
+            StoreError: if no such network is stored, networks of several experiments are, or it is damaged.
+        """
+        places = self.root.glob(f"*/trial-{trial}/round-{round:02d}*.npz")
+        names = (f"round-{round:02d}.npz", f"round-{round:02d}-draw-{draw}.npz")
+        found = [path for path in sorted(places) if path.parts[-3].startswith(beginning) and path.name in names]
+        if len(found) != 1:
+            which = f"trial {trial}, round {round}, draw {draw} of an experiment that begins with {beginning!r}"
+            several = f"; it could be {', '.join(path.parts[-3] for path in found)}" if found else ""
+            raise StoreError(
+                f"{len(found) or 'no'} stored results for {which} in {self.root}{several}. "
+                f"`python -m lthcore show` lists what is stored"
+            )
+        return _read(found[0])
+
     def records(self) -> Iterator[Record]:
         """Every record, in the order of their names.
 
@@ -131,25 +168,51 @@ class Store:
             StoreError: if the disk refuses; nothing is left behind.
         """
         path = self.path(record.experiment, record.trial, record.round, record.draw)
-        partial = None
+        self._write(path, _encode(record))
+        return path
+
+    def measurement_path(self, kind: str, experiment: Experiment, trial: int) -> Path:
+        """Where a measurement lies, whether it exists or not."""
+        return self.root / experiment.identity / f"trial-{trial}" / f"{kind}.npz"
+
+    def load_measurement(self, kind: str, experiment: Experiment, trial: int) -> Measurement:
+        """Read a measurement.
+
+        Raises:
+            StoreError: if it is missing or damaged.
+        """
+        path = self.measurement_path(kind, experiment, trial)
+        if not path.is_file():
+            raise StoreError(f"no stored {kind} of {experiment.identity}, trial {trial} in {self.root}")
+        with _told(path):
+            arrays = archive.read(path)
+            about = json.loads(arrays.pop(_ABOUT).tobytes())
+            about["experiment"] = Experiment.from_dict(about["experiment"])
+            found = Measurement(values=arrays, **about)
+            if path != self.measurement_path(found.kind, found.experiment, found.trial):
+                raise ValueError("it holds the measurement of another run")
+        return found
+
+    def save_measurement(self, measurement: Measurement) -> Path:
+        """Write a measurement, all of it or nothing.
+
+        Raises:
+            StoreError: if the disk refuses; nothing is left behind.
+        """
+        path = self.measurement_path(measurement.kind, measurement.experiment, measurement.trial)
+        about = {entry.name: getattr(measurement, entry.name) for entry in fields(measurement)}
+        about |= {"experiment": measurement.experiment.to_dict()}
+        del about["values"]
+        self._write(path, {**measurement.values, _ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)})
+        return path
+
+    def _write(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
-            partial = Path(name)
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **_encode(record))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.chmod(0o644)
-            partial.replace(path)
+            archive.write(path, arrays)
         except OSError as error:
             raise StoreError(
                 f"cannot write {path}: {error}. Nothing is lost: make room and run again, finished runs are kept"
             ) from error
-        finally:  # also when interrupted
-            if partial:
-                partial.unlink(missing_ok=True)
-        return path
 
     @contextmanager
     def lock(self, experiment: Experiment, trial: int) -> Iterator[None]:
@@ -170,10 +233,18 @@ class Store:
 
 
 _MASK = "mask:"
+_ABOUT = "about"
 
-# All that reading a damaged archive has been seen to raise; RuntimeError and its NotImplementedError come from bits
-# that claim encryption or a compression nobody used.
-_DAMAGE = (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say of a damaged file which one it is and what to do."""
+    try:
+        yield
+    except archive.DAMAGE as error:
+        raise StoreError(
+            f"{path} is damaged: {error}. Delete it and run the experiment again: only this run is recomputed"
+        ) from error
 
 
 def _encode(record: Record) -> dict[str, np.ndarray]:
@@ -196,21 +267,12 @@ def _encode(record: Record) -> dict[str, np.ndarray]:
     arrays = {"record": np.frombuffer(json.dumps(values, sort_keys=False).encode(), np.uint8)}
     arrays |= {name: record.history[name] for name in COLUMNS}
     arrays |= {f"{_MASK}{name.replace('/', '|')}": np.packbits(array) for name, array in masks.items()}
-    return {**arrays, "sha256": np.frombuffer(_digest(arrays), np.uint8)}
+    return arrays
 
 
 def _read(path: Path) -> Record:
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        claimed = arrays.pop("sha256").tobytes()
-        if claimed != _digest(arrays):
-            raise ValueError("its content does not match its checksum")
-        return _decode(arrays)
-    except _DAMAGE as error:
-        raise StoreError(
-            f"{path} is damaged: {error}. Delete it and run the experiment again: only this run is recomputed"
-        ) from error
+    with _told(path):
+        return _decode(archive.read(path))
 
 
 def _decode(arrays: Mapping[str, np.ndarray]) -> Record:
@@ -224,11 +286,3 @@ def _decode(arrays: Mapping[str, np.ndarray]) -> Record:
     values["kept"] = {name: tuple(counts) for name, counts in values["kept"].items()}
     history = History({name: arrays[name] for name in COLUMNS})
     return Record(**values, history=history, pruned=Mask(masks) if masks else None)
-
-
-def _digest(arrays: Mapping[str, np.ndarray]) -> bytes:
-    sha = hashlib.sha256()
-    for name in sorted(arrays):
-        sha.update(f"{name}|{arrays[name].dtype.str}|{arrays[name].shape}|".encode())
-        sha.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return sha.digest()

@@ -119,3 +119,50 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     result = invoke(*RUN, "--out", str(file))
     assert result.exit_code == 1
     assert "Choose another folder" in result.output
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A folder with a tiny search."""
+    folder = tmp_path_factory.mktemp("results")
+    assert invoke(*RUN, "--out", str(folder)).exit_code == 0
+    return folder
+
+
+@pytest.mark.parametrize("arguments", [["digits-lenet_300_100-imp-rewind"], ["digits-lenet_300_100-imp-reinit"]])
+def test_a_stored_network_is_verified(small, arguments):
+    result = invoke("verify", *arguments, "--round", "1", "--out", str(small))
+    assert result.exit_code == 0, result.output
+    assert "bit for bit the same" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["digits-lenet_300_100-imp-rewind", "--round", "9"], "no stored results for trial 0, round 9, draw 0"),
+        (["digits-lenet_300_100-imp", "--round", "1"], "it could be digits-lenet_300_100-imp-reinit"),
+        (["letters"], "an experiment that begins with 'letters'"),
+    ],
+)
+def test_a_network_that_cannot_be_found_is_told(small, arguments, message):
+    result = invoke("verify", *arguments, "--out", str(small))
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_a_record_that_claims_what_training_does_not_give_fails(small, tmp_path):
+    store = Store(tmp_path)
+    for round in (0, 1):
+        record = Store(small).find("digits-lenet_300_100-imp-rewind", 0, round)
+        store.save(replace(record, weights_sha256="0" * 64))
+    result = invoke("verify", record.experiment.identity, "--round", "1", "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert "differs from its record in: final weights" in result.output
+
+
+def test_a_measurement_is_taken_and_a_wrong_one_is_told(small):
+    measure = ["measure", "stability", *RUN[1:4], "--out", str(small)]
+    assert invoke("measure", "beauty", "digits-smoke", "--out", str(small)).exit_code == 1
+    result = invoke(*measure)
+    assert result.exit_code == 0, result.output
+    assert len(list(small.rglob("stability.npz"))) == 1

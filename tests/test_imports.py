@@ -37,8 +37,13 @@ ORDER = [
     "loop",
     "train",
     "lottery",
+    "stability",
+    "anatomy",
+    "archive",
     "store",
     "trials",
+    "measurements",
+    "verify",
     "frames",
     "figures",
     "chapter",
@@ -148,5 +153,5 @@ def test_arrays_are_loaded_in_one_place_and_never_with_pickle():
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.load", "numpy.load")
     }
-    assert list(loads) == ["store"]
-    assert "allow_pickle=False" in loads["store"]
+    assert list(loads) == ["archive"]
+    assert "allow_pickle=False" in loads["archive"]

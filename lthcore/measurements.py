@@ -1,0 +1,109 @@
+"""Measure what the weights of a search's tickets tell: its networks are trained again, and the numbers stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, as_completed
+from time import perf_counter
+
+import numpy as np
+
+from lthcore import anatomy, environment, stability
+from lthcore.config import Experiment
+from lthcore.lottery import train
+from lthcore.seeds import Seeds
+from lthcore.store import Measurement, Store
+from lthcore.ticket import Ticket, rewind, shuffle
+from lthcore.train import Trainer
+from lthcore.trials import masks, trainer_of
+
+# The rung nearest to the 10.7 % at which FDRC19 measures LeNet's stability.
+STABILITY_ROUND = 10
+
+
+def measure_stability(trainer: Trainer, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
+    """A ticket, its shuffled mask and the dense network, each trained in two data orders.
+
+    Values are those of `lthcore.stability.compare` for the names ``dense``, ``ticket`` and ``shuffled``, and ``round``.
+    """
+    round, seeds = min(STABILITY_ROUND, experiment.prune.rounds), Seeds(trial)
+    theta_0 = trainer.fresh(seeds.init)
+    ticket = rewind(masks(experiment, trial, store)(round), to=theta_0)
+    tickets = {
+        "dense": Ticket.dense(theta_0, trainer.prunable),
+        "ticket": ticket,
+        "shuffled": shuffle(ticket, theta_0, seeds.control(round)),
+    }
+    found = stability.compare(trainer, tickets, lambda number: seeds.order(round, number))
+    return {**found, "round": np.array(round)}
+
+
+def measure_anatomy(trainer: Trainer, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
+    """Where the survivors of every round started and how far the dense network's training moved them.
+
+    Values are those of `lthcore.anatomy`; ``varying``, which inputs differ between training examples; ``still``, how
+    many weights on the other inputs did not move, and of how many; ``same_as_stored``, whether the dense network came
+    out as its record says, bit for bit.
+    """
+    seeds = Seeds(trial)
+    theta_0 = trainer.fresh(seeds.init)
+    dense = Ticket.dense(theta_0, trainer.prunable)
+    theta_t = train(trainer, dense, seeds, 0).final
+    mask_of = masks(experiment, trial, store)
+    rounds = [dense.mask, *(mask_of(round) for round in range(1, experiment.prune.rounds + 1))]
+    return {
+        **anatomy.initial_values(theta_0, rounds),
+        **anatomy.movements(theta_0, theta_t, rounds),
+        "varying": trainer.varying,
+        "still": np.array(anatomy.still(theta_0, theta_t, trainer.varying)),
+        "same_as_stored": np.array(theta_t.digest() == store.load(experiment, trial, 0).weights_sha256),
+    }
+
+
+Measure = Callable[[Trainer, Experiment, int, Store], Mapping[str, np.ndarray]]
+
+MEASUREMENTS: dict[str, Measure] = {
+    "stability": measure_stability,
+    "anatomy": measure_anatomy,
+}
+
+
+def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> Iterator[int]:
+    """Take what is missing of a measurement, all trials; yields how many are done, as that grows.
+
+    Raises:
+        ValueError: for an unknown kind, or an experiment that is no search.
+        Exception: whatever stopped a trial first; what is stored by then stays.
+    """
+    if kind not in MEASUREMENTS:
+        raise ValueError(f"unknown measurement {kind!r}; known are {', '.join(MEASUREMENTS)}")
+    if not experiment.is_chain:
+        raise ValueError(f"{experiment.identity} is no search, so it has no tickets of its own to measure")
+    futures = [executor.submit(complete, kind, experiment, trial, store) for trial in range(experiment.trials)]
+    try:
+        for done, future in enumerate(as_completed(futures), 1):
+            future.result()
+            yield done
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def complete(kind: str, experiment: Experiment, trial: int, store: Store) -> None:
+    """Take one measurement, unless it is stored. Masks that are missing are computed first."""
+    environment.describe()
+    if store.measurement_path(kind, experiment, trial).is_file():
+        return
+    trainer, begin = trainer_of(experiment), perf_counter()
+    values = MEASUREMENTS[kind](trainer, experiment, trial, store)
+    store.save_measurement(
+        Measurement(
+            kind=kind,
+            experiment=experiment,
+            trial=trial,
+            values=values,
+            seconds=perf_counter() - begin,
+            machine=trainer.machine,
+            environment=environment.describe(),
+        )
+    )

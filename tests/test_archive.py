@@ -1,0 +1,45 @@
+"""Archives: whole or absent, and believed only with their checksum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from lthcore import archive
+
+ARRAYS = st.dictionaries(
+    st.text("abcdefgh/|:", min_size=1, max_size=8),
+    hnp.arrays(st.sampled_from([np.uint8, np.int32, np.float32, np.bool_]), hnp.array_shapes(max_dims=2, max_side=4)),
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(ARRAYS)
+def test_what_was_written_is_read(tmp_path_factory, arrays):
+    path = tmp_path_factory.mktemp("archive") / "folder" / "file.npz"
+    names = {f"x{place}": array for place, array in enumerate(arrays.values())}
+    archive.write(path, names)
+    back = archive.read(path)
+    assert list(back) == list(names)
+    assert all(np.array_equal(back[name], names[name], equal_nan=names[name].dtype.kind == "f") for name in names)
+
+
+def test_another_content_under_the_old_checksum_is_refused(tmp_path):
+    path = tmp_path / "file.npz"
+    archive.write(path, {"x": np.arange(3)})
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez_compressed(path, **{**arrays, "x": np.arange(1, 4)})
+    with pytest.raises(ValueError, match="does not match its checksum"):
+        archive.read(path)
+
+
+def test_an_archive_without_a_checksum_is_refused(tmp_path):
+    path = tmp_path / "file.npz"
+    np.savez_compressed(path, x=np.arange(3))
+    with pytest.raises(KeyError):
+        archive.read(path)
