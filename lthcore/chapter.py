@@ -1,62 +1,18 @@
-"""What every chapter needs: checked parameters, a study to draw from, cards, glued numbers, verdicts."""
+"""What every chapter needs: checked parameters, cards, glued numbers, claims and their verdicts, guarded prose."""
 
 from __future__ import annotations
 
 import ast
 import inspect
-import shutil
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lthcore import datasets, frames, paths, presets
 from lthcore.config import Experiment
-from lthcore.store import Record, Store, StoreError
-
-
-class ParameterError(Exception):
-    """A notebook was given a parameter that it does not have, or a value it cannot take."""
-
-
-@dataclass(frozen=True)
-class Study:
-    """The experiments of a chapter at one scale, and the store their results are in.
-
-    Args:
-        name: the preset's name.
-        experiments: what is compared; the tickets come first.
-        store: where the results lie.
-        published: whether these are the results the book is printed from.
-    """
-
-    name: str
-    experiments: presets.Preset
-    store: Store
-    published: bool
-
-    @property
-    def tickets(self) -> Experiment:
-        """The experiment that finds the tickets."""
-        return self.experiments[0]
-
-    @property
-    def test_size(self) -> int:
-        """Number of test examples behind each accuracy."""
-        return datasets.TEST_SIZES[self.tickets.dataset]
-
-    def frame(self) -> pd.DataFrame:
-        """All its results, as one tidy frame."""
-        return frames.results(self.store, self.experiments)
-
-    def records(self, experiment: Experiment, rounds: Iterable[int] | None = None) -> list[Record]:
-        """The records of one experiment, all trials, draw 0."""
-        chosen = experiment.rounds if rounds is None else rounds
-        return [self.store.load(experiment, trial, round) for trial in range(experiment.trials) for round in chosen]
+from lthcore.studies import ParameterError, Study
 
 
 def check_parameters(namespace: Mapping[str, object], known: str) -> None:
@@ -76,31 +32,6 @@ def check_parameters(namespace: Mapping[str, object], known: str) -> None:
     unknown = [name for name in namespace if name.isupper() and not name.startswith("_") and name not in names]
     if unknown:
         raise ParameterError(f"unknown parameter {', '.join(unknown)}; this chapter has {', '.join(names)}")
-
-
-def study(scale: str, *, published: Mapping[str, str], data: str = "auto", compute: bool = False) -> Study:
-    """The study a chapter asks for by its parameters.
-
-    Args:
-        scale: a key of `published`, or ``"smoke"``: the same path at a size that takes seconds, computed here.
-        published: scale → name of the preset whose stored results the book is printed from.
-        data: at smoke scale, the data set; ``"auto"`` takes the real one where it can be had without a download.
-        compute: compute everything on this machine, into ``data/runs``, instead of reading published results.
-
-    Raises:
-        ParameterError: for an unknown scale or data set.
-        lthcore.store.StoreError: if a stored result is missing; the message names it and the command to compute it.
-    """
-    if scale == "smoke":
-        return _smoke(published, data)
-    if scale not in published:
-        raise ParameterError(f"unknown SCALE {scale!r}; known are {', '.join([*published, 'smoke'])}")
-    experiments = presets.preset(published[scale])
-    chosen = Study(published[scale], experiments, Store(paths.runs() if compute else paths.results()), not compute)
-    if compute:
-        _compute(chosen)
-    _check_complete(chosen)
-    return chosen
 
 
 def card(experiment: Experiment) -> Markdown:
@@ -166,6 +97,11 @@ def points(gap: Mapping[str, float], digits: int = 2) -> str:
     return f"{mean}{_SPACE}pp [{low},{_SPACE}{high}]"
 
 
+def times(ratio: Mapping[str, float]) -> str:
+    """A ratio with its interval: ``2.52 [1.80, 3.24]``."""
+    return f"{ratio['mean']:.2f} [{ratio['low']:.2f},{_SPACE}{ratio['high']:.2f}]"
+
+
 def steps(gap: Mapping[str, float]) -> str:
     """A difference of steps with its interval: ``+1 700 steps [+562, +2 838]``."""
     mean, low, high = (
@@ -174,15 +110,37 @@ def steps(gap: Mapping[str, float]) -> str:
     return f"{mean}{_SPACE}steps [{low},{_SPACE}{high}]"
 
 
-def claims(
-    rows: Sequence[tuple[str, str, Mapping[str, float], float]],
-    verdicts: Sequence[str],
-    text: Callable[[Mapping[str, float]], str],
-) -> Markdown:
-    """The table of claims: density, claim, measured difference (written by `text`), verdict."""
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A statement of the paper about a difference, and what was measured here.
+
+    Args:
+        where: the density it speaks of.
+        text: what is claimed.
+        theirs: the number they report, or an en dash.
+        gap: the difference measured here: ``mean, low, high``.
+        unit: how to write it: `points`, `steps` or `times`.
+        above: what the difference must exceed for the claim to hold.
+    """
+
+    where: str
+    text: str
+    theirs: str
+    gap: Mapping[str, float]
+    unit: Callable[[Mapping[str, float]], str]
+    above: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """``"holds"``, ``"fails"`` or ``"undecided"``."""
+        return verdict(self.gap, above=self.above)
+
+
+def claims(rows: Sequence[Claim]) -> Markdown:
+    """The table of claims: density, claim, their number, ours with its interval, verdict."""
     return table(
-        ["density", "claim", "difference measured here", "verdict"],
-        [[density, claim, text(gap), word] for (density, claim, gap, _), word in zip(rows, verdicts, strict=True)],
+        ["density", "claim", "they report", "measured here", "verdict"],
+        [[claim.where, claim.text, claim.theirs, claim.unit(claim.gap), claim.verdict] for claim in rows],
     )
 
 
@@ -210,43 +168,3 @@ def guard(study: Study, statements: Mapping[str, bool]) -> None:
         return
     if broken := [statement for statement, true in statements.items() if not true]:
         raise AssertionError(f"the text says what the results no longer show: {'; '.join(broken)}")
-
-
-def _smoke(published: Mapping[str, str], data: str) -> Study:
-    real = presets.preset(next(iter(published.values())))[0].dataset
-    reason = ""
-    if data == "auto" and not datasets.available(real):
-        data, reason = "digits", f", because {real} is not on this machine"
-    elif data == "auto":
-        data = real
-    if data not in (real, "digits"):
-        raise ParameterError(f"unknown DATA {data!r}; known are auto, {real}, digits")
-    name, folder = f"{data}-smoke", paths.runs() / "smoke"
-    shutil.rmtree(folder, ignore_errors=True)  # a smoke pass is there to be walked, not to be read
-    chosen = Study(name, presets.preset(name), Store(folder), published=False)
-    _compute(chosen)
-    kind = "the real data" if data == real else f"the embedded {data}{reason}"
-    display(
-        Markdown(f"```{{note}}\nSmoke scale on {kind}: it shows that the code runs, and nothing about tickets.\n```")
-    )
-    return chosen
-
-
-def _compute(chosen: Study) -> None:
-    from lthcore import trials  # brings TensorFlow, which a chapter that only reads results does without
-
-    with ThreadPoolExecutor(1) as executor:
-        for _ in trials.run(chosen.experiments, chosen.store, executor):
-            pass
-
-
-def _check_complete(chosen: Study) -> None:
-    for experiment in chosen.experiments:
-        for trial in range(experiment.trials):
-            for round in experiment.rounds:
-                if not chosen.store.has(experiment, trial, round):
-                    raise StoreError(
-                        f"no stored result for {experiment.identity}, trial {trial}, round {round} in "
-                        f"{chosen.store.root}. Compute it with `python -m lthcore run {chosen.name} --out "
-                        f"{chosen.store.root}`, or set COMPUTE = True"
-                    )

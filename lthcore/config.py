@@ -176,16 +176,17 @@ class Experiment:
         return replace(self, control=self.prune.between)
 
     @property
-    def repetitions(self) -> int:
-        """How often each of its masks is trained: once, or once per draw."""
-        return self.draws if self.control in DRAWN else 1
-
-    @property
     def rounds(self) -> tuple[int, ...]:
         """The rounds whose networks are trained and stored."""
         if self.is_chain:
             return tuple(range(self.prune.rounds + 1))
         return self.rungs or tuple(range(1, self.prune.rounds + 1))
+
+    @property
+    def networks(self) -> tuple[tuple[int, int], ...]:
+        """(round, draw) of every network that one trial trains."""
+        draws = self.draws if self.control in DRAWN else 1
+        return tuple((round, draw) for round in self.rounds for draw in range(draws))
 
     @property
     def identity(self) -> str:

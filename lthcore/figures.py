@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lthcore import frames
+from lthcore.mask import Mask
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ ROLES: dict[tuple[str, str], Role] = {
     ("imp", "shuffle"): Role("shuffled mask", "#009E73", ":", "^"),
     ("oneshot", "rewind"): Role("one-shot", "#CC79A7", "-.", "D"),
     ("large_init", "rewind"): Role("mask by initial size", "#555555", (0, (5, 1, 1, 1, 1, 1)), "v"),
+    ("imp_continue", "continue"): Role("trained on", "#E69F00", (0, (6, 2)), "P"),
+    ("imp_continue", "rewind"): Role("trained on, then rewound", "#56B4E9", (0, (1, 1)), "X"),
+    ("imp_late", "rewind"): Role("rewound late", "#000000", (0, (3, 1, 1, 1)), "<"),
+    ("imp_inert_first", "rewind"): Role("inert first", "#7A3E9D", (0, (4, 1, 1, 1, 1, 1, 1, 1)), ">"),
+}
+
+# Networks of a measurement, in the colours of their roles.
+MEASURED = {
+    "dense": Role("dense network", "#777777", "-", ""),
+    "ticket": ROLES["imp", "rewind"],
+    "shuffled": ROLES["imp", "shuffle"],
 }
 
 
@@ -60,7 +73,7 @@ def style() -> None:
 def against_density(
     frame: pd.DataFrame, value: str, ax: Axes, *, lines: Sequence[tuple[str, str]] | None = None, scale: float = 1.0
 ) -> Axes:
-    """Mean over trials against density, with the band from the worst to the best trial.
+    """Mean over trials against density, with a point per trial and the band from the worst to the best.
 
     Args:
         frame: tidy frame of results; see `lthcore.frames`.
@@ -71,8 +84,11 @@ def against_density(
     """
     present = set(zip(frame["method"], frame["control"], strict=True))
     for key in lines or [key for key in ROLES if key in present]:
-        role, table = ROLES[key], frames.summary(frames.select(frame, *key), value)
+        role, rows = ROLES[key], frames.select(frame, *key)
+        table = frames.summary(rows, value)
         x = 100 * table["density"]
+        trials = rows.groupby(["round", "trial"])[["density", value]].mean()
+        ax.plot(100 * trials["density"], scale * trials[value], ".", color=role.color, alpha=0.35, markersize=3)
         ax.fill_between(x, scale * table["min"], scale * table["max"], color=role.color, alpha=0.12, lw=0)
         ax.plot(
             x,
@@ -101,7 +117,9 @@ def falling_density(ax: Axes) -> Axes:
     return ax
 
 
-def learning_curves(curves: pd.DataFrame, value: str, ax: Axes, *, scale: float = 1.0) -> Axes:
+def learning_curves(
+    curves: pd.DataFrame, value: str, ax: Axes, *, scale: float = 1.0, suffix: str = "", cmap: str = "viridis_r"
+) -> Axes:
     """Mean over trials against the training step, one line per density, darker where fewer weights are left.
 
     Args:
@@ -109,9 +127,11 @@ def learning_curves(curves: pd.DataFrame, value: str, ax: Axes, *, scale: float 
         value: column to draw.
         ax: where to draw.
         scale: factor of the vertical axis, 100 for per cent.
+        suffix: what to write after the density in the legend.
+        cmap: colours to take the lines from.
     """
     rounds = sorted(curves["round"].unique())
-    colors = plt.get_cmap("viridis_r")(np.linspace(0.1, 1.0, len(rounds)))
+    colors = plt.get_cmap(cmap)(np.linspace(0.1, 1.0, len(rounds)))
     styles = ["-", "--", "-.", ":"]
     for place, (round, color) in enumerate(zip(rounds, colors, strict=True)):
         rows = curves[(curves["round"] == round) & curves[value].notna()]
@@ -121,8 +141,85 @@ def learning_curves(curves: pd.DataFrame, value: str, ax: Axes, *, scale: float 
             scale * bands["mean"],
             color=color,
             linestyle=styles[place % len(styles)],
-            label=f"{100 * rows['density'].mean():.3g} %",
+            label=f"{100 * rows['density'].mean():.3g} %{suffix}",
         )
         ax.fill_between(bands.index, scale * bands["min"], scale * bands["max"], color=color, alpha=0.12, lw=0)
     ax.set_xlabel("training step")
     return ax
+
+
+def interpolation(measured: Sequence[Mapping[str, np.ndarray]], ax: Axes) -> Axes:
+    """Test error on the straight line between two trainings of one network; mean and band over trials.
+
+    Args:
+        measured: values of the measurement ``stability``, trial by trial.
+        ax: where to draw.
+    """
+    for name, role in MEASURED.items():
+        errors = 100 * np.stack([values[f"{name}/errors"] for values in measured])
+        alphas = np.linspace(0.0, 1.0, errors.shape[1])
+        ax.plot(alphas, errors.mean(axis=0), color=role.color, linestyle=role.style, label=role.label)
+        ax.fill_between(alphas, errors.min(axis=0), errors.max(axis=0), color=role.color, alpha=0.12, lw=0)
+    ax.set_xlabel("α, from one data order to the other")
+    ax.set_ylabel("test error (%)")
+    return ax
+
+
+def initial_values(
+    measured: Sequence[Mapping[str, np.ndarray]], layer: str, rounds: Mapping[int, float], ax: Axes
+) -> Axes:
+    """Distribution of the initial values of a layer's survivors, one line per round, over all trials together.
+
+    Args:
+        measured: values of the measurement ``anatomy``, trial by trial.
+        layer: name of the layer's weights.
+        rounds: round → its density.
+        ax: where to draw.
+    """
+    # Edges differ between trials in the fourth digit: they are multiples of each trial's own standard deviation.
+    edges = np.mean([values[f"edges/{layer}"] for values in measured], axis=0)
+    colors = plt.get_cmap("viridis_r")(np.linspace(0.1, 1.0, len(rounds)))
+    for (round, density), color in zip(rounds.items(), colors, strict=True):
+        counts = sum(values[f"initial/{layer}"][round] for values in measured)
+        _steps(ax, counts, edges, color=color, label=f"{100 * density:.3g} %")
+    ax.set_xlabel("initial value")
+    return ax
+
+
+def movements(measured: Sequence[Mapping[str, np.ndarray]], layer: str, round: int, ax: Axes) -> Axes:
+    """How far training the dense network moves weights: those that the mask of a round keeps, and the others.
+
+    Args:
+        measured: values of the measurement ``anatomy``, trial by trial.
+        layer: name of the layer's weights.
+        round: whose mask.
+        ax: where to draw.
+    """
+    kept = sum(values[f"moved/{layer}"][round] for values in measured)
+    pruned = sum(values[f"moved/{layer}"][0] for values in measured) - kept
+    edges = np.linspace(0.0, 1.0, len(kept) + 1)
+    for counts, role, label in ((kept, "ticket", "survivors"), (pruned, "dense", "pruned")):
+        _steps(ax, counts, edges, color=MEASURED[role].color, label=label)
+    ax.set_xlabel("distance moved")
+    return ax
+
+
+def pixel_map(masks: Sequence[Mask], ax: Axes, *, label: str) -> AxesImage:
+    """Share of each pixel's connections that survive in the first layer, as a picture; mean over trials.
+
+    Args:
+        masks: of one round, trial by trial; the pixels form a square.
+        ax: where to draw.
+        label: what to write above.
+    """
+    shares = np.mean([next(iter(mask.values())).mean(axis=1) for mask in masks], axis=0)
+    side = int(np.sqrt(len(shares)))
+    image = ax.imshow(shares.reshape(side, side) / max(shares.max(), 1e-9), cmap="viridis", vmin=0, vmax=1)
+    ax.set_title(label, fontsize=8, pad=2)
+    ax.set_axis_off()
+    return image
+
+
+def _steps(ax: Axes, counts: np.ndarray, edges: np.ndarray, **style: object) -> None:
+    """A histogram as an outline of area one."""
+    ax.stairs(counts / max(counts.sum(), 1) / np.diff(edges), edges, lw=1.4, **style)

@@ -77,11 +77,10 @@ def results(store: Store, experiments: Sequence[Experiment]) -> pd.DataFrame:
         lthcore.store.StoreError: at the first network that is missing or damaged.
     """
     return frame(
-        store.load(experiment, trial, round, draw)
+        store.load(experiment, trial, *network)
         for experiment in experiments
         for trial in range(experiment.trials)
-        for round in experiment.rounds
-        for draw in range(experiment.repetitions)
+        for network in experiment.networks
     )
 
 
@@ -137,16 +136,31 @@ def difference(left: pd.DataFrame, right: pd.DataFrame, value: str, *, confidenc
     Raises:
         ValueError: if the two have no trial in common.
     """
-    means = [part.groupby("trial")[value].mean() for part in (left, right)]
-    pairs = pd.concat(means, axis=1, join="inner", keys=["left", "right"])
-    if pairs.empty:
-        raise ValueError("nothing to compare: the two frames have no trial in common")
-    gaps = (pairs["left"] - pairs["right"]).to_numpy()
-    mean, n = float(gaps.mean()), len(gaps)
-    half = np.nan
-    if n > 1:
-        half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * gaps.std(ddof=1) / np.sqrt(n))
-    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+    first, second = _pairs(left, right, value)
+    return _interval(first - second, confidence)
+
+
+def ratio(left: pd.DataFrame, right: pd.DataFrame, value: str, *, confidence: float = 0.95) -> dict[str, float]:
+    """Paired ratio left / right of `value`, trial by trial, with Student's t interval.
+
+    A mean of ratios leans towards trials in which `right` happens to be small; the ratio of the means does not, and the
+    two can differ as much as either differs from one.
+
+    Returns:
+        ``mean, low, high, n`` of the trials' ratios, and ``of_means``.
+
+    Raises:
+        ValueError: if the two have no trial in common.
+    """
+    first, second = _pairs(left, right, value)
+    return _interval(first / second, confidence) | {"of_means": float(first.mean() / second.mean())}
+
+
+def sparsest_within(frame: pd.DataFrame, value: str, reference: float, margin: float) -> int:
+    """The last round up to which the mean of `value` never lies more than `margin` below `reference`."""
+    means = summary(frame, value).set_index("round")["mean"].sort_index()
+    below = means[means < reference - margin]
+    return int(means.index[-1] if below.empty else means.index[means.index < below.index[0]].max())
 
 
 def overview(frame: pd.DataFrame) -> pd.DataFrame:
@@ -168,3 +182,20 @@ def nearest_round(experiment_frame: pd.DataFrame, density: float) -> int:
     """The round whose density lies nearest to `density`, on a logarithmic scale."""
     densities = experiment_frame.groupby("round")["density"].mean()
     return int((np.log(densities) - np.log(density)).abs().idxmin())
+
+
+def _pairs(left: pd.DataFrame, right: pd.DataFrame, value: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values of the trials both frames have, draws averaged within their trial first."""
+    means = [part.groupby("trial")[value].mean() for part in (left, right)]
+    pairs = pd.concat(means, axis=1, join="inner", keys=["left", "right"])
+    if pairs.empty:
+        raise ValueError("nothing to compare: the two frames have no trial in common")
+    return pairs["left"].to_numpy(float), pairs["right"].to_numpy(float)
+
+
+def _interval(values: np.ndarray, confidence: float) -> dict[str, float]:
+    """Mean and Student's t interval; NaN for a single value."""
+    mean, n, half = float(values.mean()), len(values), np.nan
+    if n > 1:
+        half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}

@@ -17,7 +17,7 @@ import papermill
 from nbformat import NotebookNode
 
 from lthcore import paths
-from lthcore.chapter import ParameterError
+from lthcore.studies import ParameterError
 
 
 def sources() -> list[Path]:

@@ -45,7 +45,7 @@ def run(experiments: Sequence[Experiment], store: Store, executor: Executor) -> 
 
 def expected(experiments: Sequence[Experiment]) -> int:
     """How many networks the experiments train in all."""
-    return sum(len(_runs(experiment)) * experiment.trials for experiment in experiments)
+    return sum(len(experiment.networks) * experiment.trials for experiment in experiments)
 
 
 def process_pool(workers: int) -> ProcessPoolExecutor:
@@ -63,7 +63,7 @@ def complete(experiment: Experiment, trial: int, store: Store) -> None:
     """
     environment.describe()  # now: a commit made while this runs did not compute it
     with store.lock(experiment, trial):
-        todo = [key for key in _runs(experiment) if key not in _stored(experiment, trial, store)]
+        todo = [key for key in experiment.networks if key not in _stored(experiment, trial, store)]
         for record in compute(experiment, trial, store, todo):
             if (record.round, record.draw) in todo:
                 store.save(record)
@@ -130,13 +130,8 @@ def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]
     return ladder(dense.mask, scores, rates, source.prune.rounds, scope=source.prune.scope).__getitem__
 
 
-def _runs(experiment: Experiment) -> list[tuple[int, int]]:
-    """(round, draw) of every network that one trial of the experiment trains."""
-    return [(round, draw) for round in experiment.rounds for draw in range(experiment.repetitions)]
-
-
 def _stored(experiment: Experiment, trial: int, store: Store) -> list[tuple[int, int]]:
-    return [key for key in _runs(experiment) if store.has(experiment, trial, *key)]
+    return [key for key in experiment.networks if store.has(experiment, trial, *key)]
 
 
 def _record(experiment: Experiment, trial: int, round: int, draw: int, mask: Mask, run: Run) -> Record:

@@ -4,36 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from lthcore import chapter, criteria, lottery, paths, presets
-from lthcore.store import StoreError
-
-PUBLISHED = {"short": "mnist-short"}
+from lthcore import chapter, criteria, lottery, presets
+from lthcore.store import Store
+from lthcore.studies import ParameterError, Study
 
 
 def test_a_parameter_the_chapter_does_not_have_is_refused():
     chapter.check_parameters({"SCALE": "short", "lower": 1, "__name__": "x"}, known="SCALE DATA")
-    with pytest.raises(chapter.ParameterError, match="unknown parameter SCLAE; this chapter has SCALE, DATA"):
+    with pytest.raises(ParameterError, match="unknown parameter SCLAE; this chapter has SCALE, DATA"):
         chapter.check_parameters({"SCALE": "short", "SCLAE": "smoke"}, known="SCALE DATA")
-
-
-def test_unknown_scale_and_data_list_the_known_ones():
-    with pytest.raises(chapter.ParameterError, match="known are short, smoke"):
-        chapter.study("large", published=PUBLISHED)
-    with pytest.raises(chapter.ParameterError, match="known are auto, mnist, digits"):
-        chapter.study("smoke", published=PUBLISHED, data="letters")
-
-
-def test_the_published_study_is_complete():
-    study = chapter.study("short", published=PUBLISHED)
-    assert study.published
-    assert len(study.frame()) == sum(len(e.rounds) * e.trials for e in study.experiments)
-
-
-def test_a_missing_result_names_itself_and_the_command_that_computes_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(paths, "results", lambda: tmp_path)
-    identity = presets.preset("mnist-short")[0].identity
-    with pytest.raises(StoreError, match=rf"{identity}, trial 0, round 0(.|\n)*lthcore run mnist-short"):
-        chapter.study("short", published=PUBLISHED)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +30,11 @@ def test_a_verdict_needs_the_whole_interval(low, high, above, word):
 
 
 def test_prose_is_held_to_published_results_and_only_to_those():
-    study = chapter.study("short", published=PUBLISHED)
-    chapter.guard(study, {"true": True})
+    published, own = (Study("x", presets.MNIST_SHORT, Store("nowhere"), published=it) for it in (True, False))
+    chapter.guard(published, {"true": True})
     with pytest.raises(AssertionError, match="no longer show: tickets lose"):
-        chapter.guard(study, {"true": True, "tickets lose": False})
-    chapter.guard(chapter.Study("x", study.experiments, study.store, published=False), {"tickets lose": False})
+        chapter.guard(published, {"true": True, "tickets lose": False})
+    chapter.guard(own, {"tickets lose": False})
 
 
 def test_numbers_are_written_with_spaces_that_do_not_break():
@@ -79,9 +58,14 @@ def test_the_card_shows_the_configuration_that_ran():
         assert part in text
 
 
+def test_a_ratio_is_written_with_its_interval():
+    assert chapter.times({"mean": 2.517, "low": 1.5, "high": 3.5, "n": 5}) == "2.52 [1.50,\u00a03.50]"
+
+
 def test_steps_and_claims_are_written_like_the_rest():
     gap = {"mean": -1700.0, "low": -2838.2, "high": -562.0, "n": 3}
     assert chapter.steps(gap) == "\u22121\u00a0700\u00a0steps [\u22122\u00a0838,\u00a0\u2212562]"
-    text = chapter.claims([("51 %", "ticket beats dense", gap, 0.0)], ["fails"], chapter.steps).data
-    assert text.splitlines()[-1].startswith("| 51 % | ticket beats dense | \u22121")
+    claim = chapter.Claim(where="51 %", text="ticket beats dense", theirs="+9", gap=gap, unit=chapter.steps)
+    text = chapter.claims([claim]).data
+    assert text.splitlines()[-1].startswith("| 51 % | ticket beats dense | +9 | \u22121")
     assert text.endswith("| fails |")

@@ -277,5 +277,6 @@ def test_training_on_belongs_to_a_search_by_trained_weights():
 
 
 def test_only_controls_that_draw_are_repeated():
-    assert replace(LENET, draws=3).repetitions == 1
-    assert replace(LENET, draws=3, control="reinit").repetitions == 3
+    rewound = replace(LENET, prune=replace(LENET.prune, rounds=2), draws=2)
+    assert rewound.networks == ((0, 0), (1, 0), (2, 0))
+    assert replace(rewound, control="reinit").networks == ((1, 0), (1, 1), (2, 0), (2, 1))

@@ -11,6 +11,7 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 from lthcore import figures
+from lthcore.mask import Mask
 
 
 @pytest.fixture
@@ -41,6 +42,9 @@ def test_lines_are_means_over_trials_from_the_dense_network_on(ax):
 
 def test_density_falls_to_the_right(ax):
     figures.against_density(results(), "test_accuracy", ax)
+    assert sum(len(line.get_xdata()) for line in ax.get_lines() if line.get_marker() == ".") == 8 + 8, (
+        "a point per trial"
+    )
     left, right = ax.get_xlim()
     assert left > right
     assert ax.get_xscale() == "log"
@@ -64,3 +68,36 @@ def test_learning_curves_leave_out_steps_without_a_measurement(ax):
     figures.learning_curves(curves, "test_accuracy", ax)
     assert [line.get_label() for line in ax.get_lines()] == ["100 %", "80 %"]
     np.testing.assert_allclose(ax.get_lines()[1].get_ydata(), [0.2, 0.6])
+
+
+def test_interpolation_draws_the_mean_over_trials_and_names_every_network(ax):
+    measured = [{f"{name}/errors": np.linspace(0, trial, 5) for name in figures.MEASURED} for trial in (1, 3)]
+    figures.interpolation(measured, ax)
+    assert [line.get_label() for line in ax.get_lines()] == ["dense network", "ticket", "shuffled mask"]
+    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), 100 * np.linspace(0, 2, 5))
+
+
+def test_histograms_add_trials_and_have_area_one(ax):
+    edges = np.linspace(-1, 1, 5)
+    measured = [{"edges/w": edges, "initial/w": np.array([[4, 4, 4, 4], [2, 0, 0, trial]])} for trial in (2, 4)]
+    figures.initial_values(measured, "w", {0: 1.0, 1: 0.25}, ax)
+    dense, sparse = (patch.get_data() for patch in ax.patches)
+    np.testing.assert_allclose(sparse.values, np.array([4, 0, 0, 6]) / 10 / 0.5)
+    for drawn in (dense, sparse):
+        assert (drawn.values * np.diff(drawn.edges)).sum() == pytest.approx(1.0)
+
+
+def test_movements_of_pruned_weights_are_all_minus_the_kept(ax):
+    figures.movements([{"moved/w": np.array([[6, 2], [1, 2]])}], "w", 1, ax)
+    kept, pruned = (patch.get_data().values for patch in ax.patches)
+    np.testing.assert_allclose(kept, np.array([1, 2]) / 3 / 0.5)
+    np.testing.assert_allclose(pruned, np.array([5, 0]) / 5 / 0.5)
+
+
+def test_a_pixel_map_is_a_picture_of_the_surviving_shares(ax):
+    mask = np.zeros((9, 4), np.bool_)
+    mask[4], mask[0, :2] = True, True
+    image = figures.pixel_map([Mask({"hidden/kernel": mask})], ax, label="21 %")
+    drawn = image.get_array()
+    assert drawn.shape == (3, 3)
+    assert (drawn[1, 1], drawn[0, 0], drawn[2, 2]) == (1.0, 0.5, 0.0)

@@ -40,9 +40,11 @@ def test_shares_are_fractions_and_steps_are_steps(published):
     assert (published["early_stop_step"] <= published["steps"] + published["rewind_step"]).all()
 
 
-def test_only_imp_rewind_has_a_dense_round(published):
+def test_only_searches_have_a_dense_round(published):
     dense = published[published["round"] == 0]
-    assert set(zip(dense["method"], dense["control"], strict=True)) == {("imp", "rewind")}
+    assert {("imp", "rewind")} <= set(zip(dense["method"], dense["control"], strict=True))
+    assert set(dense["control"]) <= {"rewind", "continue"}
+    assert not set(dense["method"]) & {"oneshot", "large_init"}
     assert (dense["density"] == 1).all()
 
 
@@ -50,6 +52,25 @@ def test_untrained_scores_come_from_step_zero(published):
     assert (published.loc[published["method"] == "large_init", "prune_step"] == 0).all()
     imp = published[published["method"] == "imp"]
     assert (imp["prune_step"] == imp["steps"]).all()
+
+
+def test_a_ratio_is_told_as_mean_of_ratios_and_as_ratio_of_means():
+    left = toy({(1, t, 0): value for t, value in enumerate((1.0, 4.0, 3.0))})
+    right = toy({(1, t, 0): value for t, value in enumerate((2.0, 2.0, 2.0))})
+    found = frames.ratio(left, right, "value")
+    assert (found["mean"], found["of_means"], found["n"]) == pytest.approx((8 / 6, 8 / 6, 3))
+    reference = stats.ttest_1samp([0.5, 2.0, 1.5], 0).confidence_interval(0.95)
+    assert (found["low"], found["high"]) == pytest.approx((reference.low, reference.high))
+    skewed = frames.ratio(right, left, "value")
+    assert skewed["mean"] == pytest.approx((2 + 0.5 + 2 / 3) / 3)
+    assert skewed["of_means"] == pytest.approx(6 / 8)
+
+
+def test_the_sparsest_round_counts_only_while_no_denser_one_fell_behind():
+    means = toy({(r, 0, 0): value for r, value in enumerate((0.98, 0.981, 0.979, 0.975, 0.98))})
+    assert frames.sparsest_within(means, "value", 0.98, 0.002) == 2
+    assert frames.sparsest_within(means, "value", 0.98, 0.01) == 4
+    assert frames.sparsest_within(means, "value", 0.98, 0.0) == 1
 
 
 def test_summary_averages_draws_inside_their_trial_first():

@@ -46,6 +46,7 @@ ORDER = [
     "verify",
     "frames",
     "figures",
+    "studies",
     "chapter",
     "notebooks",
     "cli",
