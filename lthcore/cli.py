@@ -26,8 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A laboratory for the lottery ticket hypothesis.\n\n"
     "A first round: `data fetch` gets MNIST, `run digits-smoke` takes the whole path in seconds, `run mnist-short "
-    "--workers 2` repeats the published experiment in a quarter of an hour on two cores, `show mnist-short` prints "
-    "what came out.",
+    "--workers 2` searches tickets in a quarter of an hour on two cores, `show mnist-short` prints what came out, "
+    "`verify` trains a stored network again.",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Get and check data sets.")
 app.add_typer(data_app, name="data")

@@ -108,7 +108,7 @@ def against_density(
 def falling_density(ax: Axes) -> Axes:
     """Label the horizontal axis as density in per cent, falling to the right on a logarithmic scale."""
     ax.set_xscale("log")
-    ax.invert_xaxis()
+    ax.set_xlim(max(ax.get_xlim()), min(ax.get_xlim()))  # not inverted: panels that share the axis would turn it back
     ticks = [tick for tick in (100, 50, 20, 10, 5, 2, 1, 0.5) if tick >= ax.get_xlim()[1]]
     ax.set_xticks(ticks)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -117,8 +117,28 @@ def falling_density(ax: Axes) -> Axes:
     return ax
 
 
+def logarithmic_steps(ax: Axes) -> Axes:
+    """Give the vertical axis training steps on a logarithmic scale, written as plain numbers."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.set_yticks(
+        [tick for power in range(7) for tick in (10**power, 2 * 10**power, 5 * 10**power) if low < tick < high]
+    )
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}".replace(",", "\N{NO-BREAK SPACE}")))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_ylabel("early-stop step")
+    return ax
+
+
 def learning_curves(
-    curves: pd.DataFrame, value: str, ax: Axes, *, scale: float = 1.0, suffix: str = "", cmap: str = "viridis_r"
+    curves: pd.DataFrame,
+    value: str,
+    ax: Axes,
+    *,
+    scale: float = 1.0,
+    rounds: Sequence[int] = (),
+    style: str = "",
+    suffix: str = "",
 ) -> Axes:
     """Mean over trials against the training step, one line per density, darker where fewer weights are left.
 
@@ -127,20 +147,21 @@ def learning_curves(
         value: column to draw.
         ax: where to draw.
         scale: factor of the vertical axis, 100 for per cent.
+        rounds: the rounds that share the colours, where several panels show some of them each.
+        style: one line style for all, where lines are told apart by more than their density.
         suffix: what to write after the density in the legend.
-        cmap: colours to take the lines from.
     """
-    rounds = sorted(curves["round"].unique())
-    colors = plt.get_cmap(cmap)(np.linspace(0.1, 1.0, len(rounds)))
-    styles = ["-", "--", "-.", ":"]
-    for place, (round, color) in enumerate(zip(rounds, colors, strict=True)):
+    drawn = sorted(curves["round"].unique())
+    colors = _shades(sorted(rounds) or drawn)
+    for place, round in enumerate(drawn):
+        color = colors[round]
         rows = curves[(curves["round"] == round) & curves[value].notna()]
         bands = rows.groupby("step")[value].agg(["mean", "min", "max"])
         ax.plot(
             bands.index,
             scale * bands["mean"],
             color=color,
-            linestyle=styles[place % len(styles)],
+            linestyle=style or ("-", "--", "-.", ":")[place % 4],
             label=f"{100 * rows['density'].mean():.3g} %{suffix}",
         )
         ax.fill_between(bands.index, scale * bands["min"], scale * bands["max"], color=color, alpha=0.12, lw=0)
@@ -178,10 +199,10 @@ def initial_values(
     """
     # Edges differ between trials in the fourth digit: they are multiples of each trial's own standard deviation.
     edges = np.mean([values[f"edges/{layer}"] for values in measured], axis=0)
-    colors = plt.get_cmap("viridis_r")(np.linspace(0.1, 1.0, len(rounds)))
-    for (round, density), color in zip(rounds.items(), colors, strict=True):
+    colors = _shades(list(rounds))
+    for round, density in rounds.items():
         counts = sum(values[f"initial/{layer}"][round] for values in measured)
-        _steps(ax, counts, edges, color=color, label=f"{100 * density:.3g} %")
+        _steps(ax, counts, edges, color=colors[round], label=f"{100 * density:.3g} %")
     ax.set_xlabel("initial value")
     return ax
 
@@ -207,6 +228,8 @@ def movements(measured: Sequence[Mapping[str, np.ndarray]], layer: str, round: i
 def pixel_map(masks: Sequence[Mask], ax: Axes, *, label: str) -> AxesImage:
     """Share of each pixel's connections that survive in the first layer, as a picture; mean over trials.
 
+    The brightest colour stands for the 98th percentile, so that a few outstanding pixels do not hide the others.
+
     Args:
         masks: of one round, trial by trial; the pixels form a square.
         ax: where to draw.
@@ -214,10 +237,15 @@ def pixel_map(masks: Sequence[Mask], ax: Axes, *, label: str) -> AxesImage:
     """
     shares = np.mean([next(iter(mask.values())).mean(axis=1) for mask in masks], axis=0)
     side = int(np.sqrt(len(shares)))
-    image = ax.imshow(shares.reshape(side, side) / max(shares.max(), 1e-9), cmap="viridis", vmin=0, vmax=1)
+    image = ax.imshow(shares.reshape(side, side), cmap="viridis", vmin=0, vmax=np.percentile(shares, 98) or 1)
     ax.set_title(label, fontsize=8, pad=2)
     ax.set_axis_off()
     return image
+
+
+def _shades(rounds: Sequence[int]) -> dict[int, tuple[float, ...]]:
+    """A colour per round, darker where fewer weights are left."""
+    return dict(zip(rounds, plt.get_cmap("viridis_r")(np.linspace(0.1, 1.0, len(rounds))), strict=True))
 
 
 def _steps(ax: Axes, counts: np.ndarray, edges: np.ndarray, **style: object) -> None:

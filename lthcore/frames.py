@@ -156,11 +156,18 @@ def ratio(left: pd.DataFrame, right: pd.DataFrame, value: str, *, confidence: fl
     return _interval(first / second, confidence) | {"of_means": float(first.mean() / second.mean())}
 
 
-def sparsest_within(frame: pd.DataFrame, value: str, reference: float, margin: float) -> int:
-    """The last round up to which the mean of `value` never lies more than `margin` below `reference`."""
-    means = summary(frame, value).set_index("round")["mean"].sort_index()
-    below = means[means < reference - margin]
-    return int(means.index[-1] if below.empty else means.index[means.index < below.index[0]].max())
+def sparsest_within(frame: pd.DataFrame, value: str, reference: float, margin: float) -> int | None:
+    """The last round in which the mean of `value` lies at most `margin` below `reference`; None if there is none."""
+    means = summary(frame, value).set_index("round")["mean"]
+    within = means[means >= reference - margin]
+    return None if within.empty else int(within.index.max())
+
+
+def first_reaching(curves: pd.DataFrame, value: str, level: float) -> pd.DataFrame:
+    """The first step at which `value` is at least `level`, the last if it never is: a row per round and trial."""
+    last = curves.groupby(["round", "trial"])["step"].max()
+    first = curves[curves[value] >= level].groupby(["round", "trial"])["step"].min()
+    return first.reindex(last.index).fillna(last).reset_index()
 
 
 def overview(frame: pd.DataFrame) -> pd.DataFrame:

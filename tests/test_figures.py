@@ -70,6 +70,33 @@ def test_learning_curves_leave_out_steps_without_a_measurement(ax):
     np.testing.assert_allclose(ax.get_lines()[1].get_ydata(), [0.2, 0.6])
 
 
+def test_panels_that_show_different_rounds_can_share_their_colours(ax):
+    rows = [(step, number, 0.8**number, 0.5) for number in range(3) for step in (0, 10)]
+    curves = pd.DataFrame(rows, columns=["step", "round", "density", "test_accuracy"])
+    figures.learning_curves(curves, "test_accuracy", ax)
+    figures.learning_curves(
+        curves[curves["round"] == 1], "test_accuracy", ax, rounds=(0, 1, 2), style="--", suffix=" x"
+    )
+    *tickets, other = ax.get_lines()
+    np.testing.assert_allclose(other.get_color(), tickets[1].get_color())
+    assert (other.get_linestyle(), other.get_label()) == ("--", "80 % x")
+
+
+def test_panels_that_share_their_density_axis_fall_to_the_right_together():
+    figure, axes = plt.subplots(2, 1, sharex=True)
+    for shared in axes:
+        figures.against_density(results(), "test_accuracy", shared)
+    assert all(left > right for left, right in (shared.get_xlim() for shared in axes))
+    plt.close(figure)
+
+
+def test_steps_are_written_as_plain_numbers(ax):
+    ax.plot([1, 2], [1_500, 60_000])
+    figures.logarithmic_steps(ax)
+    assert ax.get_yscale() == "log"
+    assert [ax.yaxis.get_major_formatter()(tick, 0) for tick in ax.get_yticks()][:2] == ["2\u00a0000", "5\u00a0000"]
+
+
 def test_interpolation_draws_the_mean_over_trials_and_names_every_network(ax):
     measured = [{f"{name}/errors": np.linspace(0, trial, 5) for name in figures.MEASURED} for trial in (1, 3)]
     figures.interpolation(measured, ax)
@@ -101,3 +128,4 @@ def test_a_pixel_map_is_a_picture_of_the_surviving_shares(ax):
     drawn = image.get_array()
     assert drawn.shape == (3, 3)
     assert (drawn[1, 1], drawn[0, 0], drawn[2, 2]) == (1.0, 0.5, 0.0)
+    assert image.get_clim() == (0, np.percentile(np.asarray(drawn), 98))

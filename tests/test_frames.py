@@ -66,11 +66,17 @@ def test_a_ratio_is_told_as_mean_of_ratios_and_as_ratio_of_means():
     assert skewed["of_means"] == pytest.approx(6 / 8)
 
 
-def test_the_sparsest_round_counts_only_while_no_denser_one_fell_behind():
-    means = toy({(r, 0, 0): value for r, value in enumerate((0.98, 0.981, 0.979, 0.975, 0.98))})
+def test_the_sparsest_round_within_a_margin():
+    means = toy({(r, 0, 0): value for r, value in enumerate((0.98, 0.981, 0.979, 0.975, 0.97))})
     assert frames.sparsest_within(means, "value", 0.98, 0.002) == 2
-    assert frames.sparsest_within(means, "value", 0.98, 0.01) == 4
+    assert frames.sparsest_within(means, "value", 0.98, 0.02) == 4
     assert frames.sparsest_within(means, "value", 0.98, 0.0) == 1
+    assert frames.sparsest_within(means, "value", 0.99, 0.001) is None
+
+
+def test_the_first_step_at_a_level_is_the_last_step_where_it_is_never_reached():
+    curves = pd.DataFrame({"round": 0, "trial": [0] * 3 + [1] * 3, "step": [0, 10, 20] * 2, "x": [0, 5, 9, 0, 1, 2]})
+    assert frames.first_reaching(curves, "x", 5)["step"].tolist() == [10, 20]
 
 
 def test_summary_averages_draws_inside_their_trial_first():
