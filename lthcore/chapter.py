@@ -45,11 +45,23 @@ def card(experiment: Experiment) -> Markdown:
         "Training": f"{whole(train.steps)} steps of {train.batch_size} examples",
         "Optimizer": f"{train.optimizer}, learning rate {train.learning_rate:g}{options}",
         "Evaluation": f"validation every {train.eval_every} steps, test every {train.test_every}",
-        "Pruning": f"{100 * prune.rate:g} % of each layer{exceptions}, per round; criterion `{prune.criterion}`",
-        "Survivors": f"rewound to step {prune.rewind_step}",
+        "Pruning": f"{prune.schedule}, {prune.scope}: {100 * prune.rate:g} % of each layer{exceptions}, per round; "
+        f"criterion `{prune.criterion}`",
+        "Survivors": _survivors(experiment),
         "Extent": f"{experiment.trials} trials, rounds 0 to {prune.rounds}",
     }
     return table(["", "Experiment"], [[key, value] for key, value in rows.items()])
+
+
+def _survivors(experiment: Experiment) -> str:
+    """What the survivors of an experiment start from, in words."""
+    step = experiment.prune.rewind_step
+    return {
+        "rewind": f"rewound to step {step}",
+        "continue": "train on from their trained values",
+        "reinit": "start from fresh values",
+        "shuffle": f"rewound to step {step}, under a shuffled mask",
+    }[experiment.control]
 
 
 def table(header: list[str], rows: list[list[str]]) -> Markdown:
@@ -128,7 +140,7 @@ class Claim:
     theirs: str
     gap: Mapping[str, float]
     unit: Callable[[Mapping[str, float]], str]
-    above: float = 0.0
+    above: float
 
     @property
     def verdict(self) -> str:

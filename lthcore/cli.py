@@ -91,7 +91,7 @@ def _run(experiments: presets.Preset, store: Store, workers: int) -> None:
     for name in dict.fromkeys(experiment.dataset for experiment in experiments):
         datasets.load(name)  # a missing data set is better told before any process starts
     with (
-        _executor(workers) as executor,
+        _executor(_processes(workers)) as executor,
         tqdm(total=engine.expected(experiments), unit="network", smoothing=0.02) as bar,
     ):
         for finished in engine.run(experiments, store, executor):
@@ -109,14 +109,14 @@ def measure(
     """Measure what only trained weights can tell, by training networks of a preset's tickets again.
 
     stability: how far apart two trainings of one ticket in different data orders end. anatomy: where the survivors of
-    each round started, and how far training moved them.
+    each round started, and how far training moved them. Networks of the search that are missing are trained first.
     """
     from lthcore import measurements
 
     with _one_clear_error():
         tickets = presets.adjusted(presets.preset(preset), trials=trials)[0]
         datasets.load(tickets.dataset)
-        with _executor(workers) as executor:
+        with _executor(_processes(workers)) as executor:
             done = measurements.run(kind, tickets, Store(out or paths.runs()), executor)
             list(tqdm(done, total=tickets.trials, unit="trial"))
 
@@ -141,8 +141,7 @@ def verify(
         store = Store(out or paths.results())
         stored = store.find(experiment, trial, round, draw)
         datasets.load(stored.experiment.dataset)
-        pool = engine.process_pool(1) if stored.machine["threads"] == 1 else ThreadPoolExecutor(1)
-        with pool as executor:
+        with _executor(processes=1 if stored.machine["threads"] == 1 else 0) as executor:
             again = executor.submit(engine.recompute, stored, store).result()
         found = compare(stored, again)
         found.check()
@@ -154,12 +153,17 @@ def verify(
         )
 
 
+def _processes(workers: int) -> int:
+    """How many processes besides this one."""
+    return 0 if workers == 1 else workers
+
+
 @contextmanager
-def _executor(workers: int) -> Iterator[Executor]:
-    """A thread of this process, or single-threaded processes; an interruption ends them at once."""
+def _executor(processes: int) -> Iterator[Executor]:
+    """Single-threaded processes, or a thread of this one if there are to be none; an interruption ends them at once."""
     from lthcore import trials as engine  # brings TensorFlow, which only computing needs
 
-    executor: Executor = ThreadPoolExecutor(1) if workers == 1 else engine.process_pool(workers)
+    executor: Executor = engine.process_pool(processes) if processes else ThreadPoolExecutor(1)
     try:
         yield executor
     except KeyboardInterrupt:

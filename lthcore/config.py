@@ -92,6 +92,8 @@ class PruneConfig:
         _known("between", self.between, BETWEEN)
         if self.between == "continue" and (self.schedule != "iterative" or not self.trained_scores):
             raise ValueError("survivors train on only in an iterative search by trained weights: use between='rewind'")
+        if self.between == "continue" and self.rewind_step:
+            raise ValueError("survivors that train on are not rewound: use rewind_step=0")
         for name in ("rounds", "rewind_step"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
                 raise ValueError(f"{name} must be a whole number >= 0, got {getattr(self, name)!r}")

@@ -1,4 +1,4 @@
-"""Which survivors can matter at all: those on a path from an input that varies to an output."""
+"""Which survivors can tell examples apart: those on a path from an input that varies to an output."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from lthcore.mask import Mask
 def effective(mask: Mask, varying: np.ndarray) -> Mask:
     """The survivors that lie on a path from a varying input to an output; the others are inert.
 
-    An inert weight never gets a gradient from the loss, or its unit never passes on what it gets: a weight on an
-    input that is always zero, into a unit whose outgoing weights are all pruned, or out of a unit that no varying
-    input reaches. It counts in the nominal density and does nothing for the function.
+    A weight is inert if it lies on an input that never varies, leads into a unit whose outgoing weights are all
+    pruned, or out of a unit that no varying input reaches. It counts in the nominal density, but no difference between
+    training examples passes through it; at most it adds a constant, as a bias does. Where the inputs that never vary
+    are zero, as in MNIST, a first-layer weight on one gets no gradient at all.
 
     Args:
         mask: masks of consecutive dense layers, each of shape (inputs, outputs), in their order.

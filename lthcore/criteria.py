@@ -44,8 +44,8 @@ def large_final(evidence: Evidence) -> Scores:
 def inert_first(evidence: Evidence) -> Scores:
     """|w_f|, but a survivor that is on no path from a varying input to an output goes before all others.
 
-    Such weights get no gradient and keep their initial size, so that magnitude alone keeps the large ones of them. For
-    networks of consecutive dense layers.
+    Weights on inputs that are always zero get no gradient and keep their initial size, so that magnitude alone keeps
+    the large ones of them. For networks of consecutive dense layers.
     """
     useful = effective(evidence.mask, evidence.varying)
     return {name: np.where(useful[name], np.abs(evidence.final[name]), -1.0) for name in evidence.mask}

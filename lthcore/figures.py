@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from lthcore import frames
+from lthcore import anatomy, frames
 from lthcore.mask import Mask
+from lthcore.stability import ALPHAS
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,8 @@ def interpolation(measured: Sequence[Mapping[str, np.ndarray]], ax: Axes) -> Axe
     """
     for name, role in MEASURED.items():
         errors = 100 * np.stack([values[f"{name}/errors"] for values in measured])
-        alphas = np.linspace(0.0, 1.0, errors.shape[1])
-        ax.plot(alphas, errors.mean(axis=0), color=role.color, linestyle=role.style, label=role.label)
-        ax.fill_between(alphas, errors.min(axis=0), errors.max(axis=0), color=role.color, alpha=0.12, lw=0)
+        ax.plot(ALPHAS, errors.mean(axis=0), color=role.color, linestyle=role.style, label=role.label)
+        ax.fill_between(ALPHAS, errors.min(axis=0), errors.max(axis=0), color=role.color, alpha=0.12, lw=0)
     ax.set_xlabel("α, from one data order to the other")
     ax.set_ylabel("test error (%)")
     return ax
@@ -191,19 +191,20 @@ def initial_values(
 ) -> Axes:
     """Distribution of the initial values of a layer's survivors, one line per round, over all trials together.
 
+    Values are in standard deviations of the layer's own initial values.
+
     Args:
         measured: values of the measurement ``anatomy``, trial by trial.
         layer: name of the layer's weights.
         rounds: round → its density.
         ax: where to draw.
     """
-    # Edges differ between trials in the fourth digit: they are multiples of each trial's own standard deviation.
-    edges = np.mean([values[f"edges/{layer}"] for values in measured], axis=0)
+    edges = np.linspace(-anatomy.SPREAD, anatomy.SPREAD, anatomy.BINS + 1)  # in standard deviations of each trial
     colors = _shades(list(rounds))
     for round, density in rounds.items():
         counts = sum(values[f"initial/{layer}"][round] for values in measured)
         _steps(ax, counts, edges, color=colors[round], label=f"{100 * density:.3g} %")
-    ax.set_xlabel("initial value")
+    ax.set_xlabel("initial value (σ)")
     return ax
 
 
@@ -218,7 +219,7 @@ def movements(measured: Sequence[Mapping[str, np.ndarray]], layer: str, round: i
     """
     kept = sum(values[f"moved/{layer}"][round] for values in measured)
     pruned = sum(values[f"moved/{layer}"][0] for values in measured) - kept
-    edges = np.linspace(0.0, 1.0, len(kept) + 1)
+    edges = np.linspace(0.0, anatomy.FARTHEST, anatomy.BINS + 1)
     for counts, role, label in ((kept, "ticket", "survivors"), (pruned, "dense", "pruned")):
         _steps(ax, counts, edges, color=MEASURED[role].color, label=label)
     ax.set_xlabel("distance moved")

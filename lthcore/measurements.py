@@ -8,14 +8,13 @@ from time import perf_counter
 
 import numpy as np
 
-from lthcore import anatomy, environment, stability
+from lthcore import anatomy, environment, stability, trials
 from lthcore.config import Experiment
-from lthcore.lottery import train
+from lthcore.lottery import early_weights, train
 from lthcore.seeds import Seeds
 from lthcore.store import Measurement, Store
 from lthcore.ticket import Ticket, rewind, shuffle
 from lthcore.train import Trainer
-from lthcore.trials import masks, trainer_of
 
 # The rung nearest to the 10.7 % at which FDRC19 measures LeNet's stability.
 STABILITY_ROUND = 10
@@ -25,14 +24,20 @@ def measure_stability(trainer: Trainer, experiment: Experiment, trial: int, stor
     """A ticket, its shuffled mask and the dense network, each trained in two data orders.
 
     Values are those of `lthcore.stability.compare` for the names ``dense``, ``ticket`` and ``shuffled``, and ``round``.
+
+    Raises:
+        ValueError: if the search's survivors train on: it has no tickets to start from.
     """
-    round, seeds = min(STABILITY_ROUND, experiment.prune.rounds), Seeds(trial)
+    if experiment.prune.between != "rewind":
+        raise ValueError(f"{experiment.identity} never rewinds, so there is no ticket to train twice")
+    round, seeds, k = min(STABILITY_ROUND, experiment.prune.rounds), Seeds(trial), experiment.prune.rewind_step
     theta_0 = trainer.fresh(seeds.init)
-    ticket = rewind(masks(experiment, trial, store)(round), to=theta_0)
+    theta_k = early_weights(trainer, theta_0, k, seeds)
+    ticket = rewind(trials.masks(experiment, trial, store)(round), to=theta_k, at_step=k)
     tickets = {
         "dense": Ticket.dense(theta_0, trainer.prunable),
         "ticket": ticket,
-        "shuffled": shuffle(ticket, theta_0, seeds.control(round)),
+        "shuffled": shuffle(ticket, theta_k, seeds.control(round)),
     }
     found = stability.compare(trainer, tickets, lambda number: seeds.order(round, number))
     return {**found, "round": np.array(round)}
@@ -49,7 +54,7 @@ def measure_anatomy(trainer: Trainer, experiment: Experiment, trial: int, store:
     theta_0 = trainer.fresh(seeds.init)
     dense = Ticket.dense(theta_0, trainer.prunable)
     theta_t = train(trainer, dense, seeds, 0).final
-    mask_of = masks(experiment, trial, store)
+    mask_of = trials.masks(experiment, trial, store)
     rounds = [dense.mask, *(mask_of(round) for round in range(1, experiment.prune.rounds + 1))]
     return {
         **anatomy.initial_values(theta_0, rounds),
@@ -90,20 +95,22 @@ def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> 
 
 
 def complete(kind: str, experiment: Experiment, trial: int, store: Store) -> None:
-    """Take one measurement, unless it is stored. Masks that are missing are computed first."""
-    environment.describe()
-    if store.measurement_path(kind, experiment, trial).is_file():
-        return
-    trainer, begin = trainer_of(experiment), perf_counter()
-    values = MEASUREMENTS[kind](trainer, experiment, trial, store)
-    store.save_measurement(
-        Measurement(
-            kind=kind,
-            experiment=experiment,
-            trial=trial,
-            values=values,
-            seconds=perf_counter() - begin,
-            machine=trainer.machine,
-            environment=environment.describe(),
+    """Take one measurement, unless it is stored. Networks of the search that are missing are trained first."""
+    environment.describe()  # now: a commit made while this runs did not compute it
+    trials.complete(experiment, trial, store)
+    with store.lock(experiment, trial, kind):
+        if store.has_measurement(kind, experiment, trial):
+            return
+        trainer, begin = trials.trainer_of(experiment), perf_counter()
+        values = MEASUREMENTS[kind](trainer, experiment, trial, store)
+        store.save_measurement(
+            Measurement(
+                kind=kind,
+                experiment=experiment,
+                trial=trial,
+                values=values,
+                seconds=perf_counter() - begin,
+                machine=trainer.machine,
+                environment=environment.describe(),
+            )
         )
-    )

@@ -13,7 +13,7 @@ import numpy as np
 # One constant separates this project's streams from any other use of the same small integers.
 ROOT = 20_190_628
 
-_STREAMS = {"init": 0, "order": 1, "control": 2, "score": 3}
+_STREAMS = {"init": 0, "order": 1, "control": 2, "score": 3, "another order": 4}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Seeds:
 
         Controls of a round use the round's own order, which makes ticket and control a matched pair.
         """
-        return self._stream("order", round, *([draw] if draw else []))
+        return self._stream("another order", round, draw) if draw else self._stream("order", round)
 
     def control(self, round: int, draw: int = 0) -> np.random.Generator:
         """Stream of a control: fresh weights or a shuffled mask, ``draw`` counting repetitions from 0."""

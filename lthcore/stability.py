@@ -2,7 +2,8 @@
 
 Two trainings of one {term}`ticket` in different data orders end in two points. Their distance, and the test error on
 the straight line between them, tell whether chance or the ticket decided where training goes.
-Source: {cite}`FDRC19`, sections 3 and 4.
+Source: {cite}`FDRC19` for the distances; the error on the line is the measure of the paper that followed it, on linear
+mode connectivity.
 """
 
 from __future__ import annotations

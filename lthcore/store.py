@@ -126,10 +126,7 @@ class Store:
             raise StoreError(
                 f"no stored result for {experiment.identity}, trial {trial}, round {round}, draw {draw} in {self.root}"
             )
-        record = _read(path)
-        if path != self.path(record.experiment, record.trial, record.round, record.draw):
-            raise StoreError(f"{path} holds the record of another run; delete it and compute it again")
-        return record
+        return self._read(path)
 
     def find(self, beginning: str, trial: int, round: int, draw: int = 0) -> Record:
         """Read a record of the experiment whose identity begins so.
@@ -138,7 +135,7 @@ class Store:
             StoreError: if no such network is stored, networks of several experiments are, or it is damaged.
         """
         places = self.root.glob(f"*/trial-{trial}/round-{round:02d}*.npz")
-        names = (f"round-{round:02d}.npz", f"round-{round:02d}-draw-{draw}.npz")
+        names = (f"round-{round:02d}-draw-{draw}.npz", *([] if draw else [f"round-{round:02d}.npz"]))
         found = [path for path in sorted(places) if path.parts[-3].startswith(beginning) and path.name in names]
         if len(found) != 1:
             which = f"trial {trial}, round {round}, draw {draw} of an experiment that begins with {beginning!r}"
@@ -147,7 +144,7 @@ class Store:
                 f"{len(found) or 'no'} stored results for {which} in {self.root}{several}. "
                 f"`python -m lthcore show` lists what is stored"
             )
-        return _read(found[0])
+        return self._read(found[0])
 
     def records(self) -> Iterator[Record]:
         """Every record, in the order of their names.
@@ -156,10 +153,7 @@ class Store:
             StoreError: at the first damaged one.
         """
         for path in sorted(self.root.glob("*/trial-*/round-*.npz")):
-            record = _read(path)
-            if path != self.path(record.experiment, record.trial, record.round, record.draw):
-                raise StoreError(f"{path} holds the record of another run; delete it and compute it again")
-            yield record
+            yield self._read(path)
 
     def save(self, record: Record) -> Path:
         """Write a record, all of it or nothing.
@@ -175,6 +169,16 @@ class Store:
         """Where a measurement lies, whether it exists or not."""
         return self.root / experiment.identity / f"trial-{trial}" / f"{kind}.npz"
 
+    def has_measurement(self, kind: str, experiment: Experiment, trial: int) -> bool:
+        """Whether a measurement is stored that covers all rounds of the experiment.
+
+        Raises:
+            StoreError: if there is one that is damaged.
+        """
+        if not self.measurement_path(kind, experiment, trial).is_file():
+            return False
+        return self.load_measurement(kind, experiment, trial).experiment.prune.rounds >= experiment.prune.rounds
+
     def load_measurement(self, kind: str, experiment: Experiment, trial: int) -> Measurement:
         """Read a measurement.
 
@@ -184,7 +188,7 @@ class Store:
         path = self.measurement_path(kind, experiment, trial)
         if not path.is_file():
             raise StoreError(f"no stored {kind} of {experiment.identity}, trial {trial} in {self.root}")
-        with _told(path):
+        with _told(path, "take the measurement"):
             arrays = archive.read(path)
             about = json.loads(arrays.pop(_ABOUT).tobytes())
             about["experiment"] = Experiment.from_dict(about["experiment"])
@@ -206,6 +210,13 @@ class Store:
         self._write(path, {**measurement.values, _ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)})
         return path
 
+    def _read(self, path: Path) -> Record:
+        with _told(path, "run the experiment"):
+            record = _decode(archive.read(path))
+        if path != self.path(record.experiment, record.trial, record.round, record.draw):
+            raise StoreError(f"{path} holds the record of another run; delete it and compute it again")
+        return record
+
     def _write(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         try:
             archive.write(path, arrays)
@@ -215,9 +226,9 @@ class Store:
             ) from error
 
     @contextmanager
-    def lock(self, experiment: Experiment, trial: int) -> Iterator[None]:
-        """Hold the trial of an experiment for this process: others wait, then find it done."""
-        path = self.root / experiment.identity / f".trial-{trial}.lock"
+    def lock(self, experiment: Experiment, trial: int, what: str = "trial") -> Iterator[None]:
+        """Hold the trial of an experiment, or a measurement of it, for this process: others wait, then find it done."""
+        path = self.root / experiment.identity / f".{what}-{trial}.lock"
         lock = FileLock(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -237,14 +248,12 @@ _ABOUT = "about"
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _told(path: Path, remedy: str) -> Iterator[None]:
     """Say of a damaged file which one it is and what to do."""
     try:
         yield
     except archive.DAMAGE as error:
-        raise StoreError(
-            f"{path} is damaged: {error}. Delete it and run the experiment again: only this run is recomputed"
-        ) from error
+        raise StoreError(f"{path} is damaged: {error}. Delete it and {remedy} again: what is sound is kept") from error
 
 
 def _encode(record: Record) -> dict[str, np.ndarray]:
@@ -268,11 +277,6 @@ def _encode(record: Record) -> dict[str, np.ndarray]:
     arrays |= {name: record.history[name] for name in COLUMNS}
     arrays |= {f"{_MASK}{name.replace('/', '|')}": np.packbits(array) for name, array in masks.items()}
     return arrays
-
-
-def _read(path: Path) -> Record:
-    with _told(path):
-        return _decode(archive.read(path))
 
 
 def _decode(arrays: Mapping[str, np.ndarray]) -> Record:

@@ -68,12 +68,13 @@ class Study:
         """
         if not self.published:
             _measure(self, kind)
-        try:
-            found = [self.store.load_measurement(kind, self.tickets, trial) for trial in range(self.tickets.trials)]
-        except StoreError as error:
-            command = f"python -m lthcore measure {kind} {self.name} --out {self.store.root}"
-            raise StoreError(f"{error}. Take it with `{command}`, or set COMPUTE = True") from error
-        return [measurement.values for measurement in found]
+        for trial in range(self.tickets.trials):
+            if not self.store.has_measurement(kind, self.tickets, trial):
+                raise StoreError(
+                    f"no stored {kind} of {self.tickets.identity}, trial {trial}, that covers its rounds. Take it with "
+                    f"`python -m lthcore measure {kind} {self.name} --out {self.store.root}`, or set COMPUTE = True"
+                )
+        return [self.store.load_measurement(kind, self.tickets, trial).values for trial in range(self.tickets.trials)]
 
 
 def load(

@@ -62,15 +62,31 @@ def complete(experiment: Experiment, trial: int, store: Store) -> None:
         lthcore.store.StoreError: if a record it builds on is damaged or the disk is full.
     """
     environment.describe()  # now: a commit made while this runs did not compute it
+    if not experiment.is_chain and experiment.search.is_chain:
+        complete(experiment.search, trial, store)
     with store.lock(experiment, trial):
         todo = [key for key in experiment.networks if key not in _stored(experiment, trial, store)]
         for record in compute(experiment, trial, store, todo):
-            if (record.round, record.draw) in todo:
+            missing = not store.has(experiment, trial, record.round, record.draw)
+            if missing or not _same(store.load(experiment, trial, record.round, record.draw), record):
                 store.save(record)
+            elif len(_stored(experiment, trial, store)) == len(experiment.networks):
+                break  # a stored round came out again, so those after it, which follow from it, would too
+
+
+def _same(stored: Record, again: Record) -> bool:
+    """Whether a round came out as it is stored. On another kind of machine it may not; then the rest of the search is
+    computed again from there, so that its masks follow from one another.
+    """
+    return stored.weights_sha256 == again.weights_sha256 and stored.pruned == again.pruned
 
 
 def recompute(record: Record, store: Store) -> Record:
-    """Train one network again from its identity, trial, round and draw, with the masks of `store`; stores nothing."""
+    """Train one network again from its identity, trial, round and draw; stores nothing.
+
+    Raises:
+        lthcore.store.StoreError: if the record whose mask it was trained with is missing.
+    """
     wanted = (record.round, record.draw)
     for again in compute(record.experiment, record.trial, store, [wanted]):
         if (again.round, again.draw) == wanted:
@@ -79,7 +95,10 @@ def recompute(record: Record, store: Store) -> Record:
 
 
 def compute(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> Iterator[Record]:
-    """Train networks of one trial, given as (round, draw); a search yields the rounds that follow as well."""
+    """Train networks of one trial, given as (round, draw).
+
+    A search yields the rounds that follow the first of them as well, one whose survivors train on all its rounds.
+    """
     if not todo:
         return iter(())
     if experiment.is_chain:
@@ -115,9 +134,8 @@ def _branches(experiment: Experiment, trial: int, store: Store, todo: Sequence[t
 
 
 def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
-    """Round → mask, read from the finished search `source` or made from its one set of scores."""
+    """Round → mask, read from the search `source` as far as it is stored, or made from its one set of scores."""
     if source.is_chain:
-        complete(source, trial, store)
         return lambda round: store.load(source, trial, round - 1).pruned
     seeds, trainer = Seeds(trial), trainer_of(source)
     dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)

@@ -30,8 +30,8 @@ class Comparison:
         masks: whether the mask that was trained, and the next round's, do; the trained one by its counts.
         same_kind: whether versions and processor are those of the record.
         accuracy_gap: test accuracy at the early stop, again − stored.
-        start_gap: validation loss before the first step, again − stored, as a share of it; NaN where the first step
-            of this network was not the first of all.
+        start_gap: validation loss before the first step, again − stored, as a share of it; NaN where training on this
+            machine came before it: to get the values a network starts from, or the mask of one-shot pruning.
     """
 
     weights: bool
@@ -73,7 +73,9 @@ class Comparison:
 
 def compare(stored: Record, again: Record) -> Comparison:
     """Compare a record with that of the same network trained again."""
-    untrained = stored.history["step"][0] == 0 and stored.experiment.control != "continue"
+    experiment = stored.experiment
+    own_mask = experiment.prune.schedule == "oneshot" and experiment.prune.trained_scores  # trained again as well
+    untrained = stored.history["step"][0] == 0 and experiment.control != "continue" and not own_mask
     before, after = (float(record.history["validation_loss"][0]) for record in (stored, again))
     return Comparison(
         weights=stored.weights_sha256 == again.weights_sha256,

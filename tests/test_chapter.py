@@ -65,7 +65,15 @@ def test_a_ratio_is_written_with_its_interval():
 def test_steps_and_claims_are_written_like_the_rest():
     gap = {"mean": -1700.0, "low": -2838.2, "high": -562.0, "n": 3}
     assert chapter.steps(gap) == "\u22121\u00a0700\u00a0steps [\u22122\u00a0838,\u00a0\u2212562]"
-    claim = chapter.Claim(where="51 %", text="ticket beats dense", theirs="+9", gap=gap, unit=chapter.steps)
+    claim = chapter.Claim(where="51 %", text="ticket beats dense", theirs="+9", gap=gap, unit=chapter.steps, above=0.0)
     text = chapter.claims([claim]).data
     assert text.splitlines()[-1].startswith("| 51 % | ticket beats dense | +9 | \u22121")
     assert text.endswith("| fails |")
+
+
+def test_the_card_says_what_survivors_start_from():
+    expected = ("rewound to step 0", "shuffled mask", "rewound to step 500", "train on from their trained values")
+    cards = [chapter.card(experiment).data for experiment in presets.MNIST_20K]
+    assert all(any(words in card for card in cards) for words in expected)
+    assert "oneshot" in cards[2]
+    assert "fresh values" in chapter.card(presets.MNIST_PAPER[1]).data

@@ -274,6 +274,8 @@ def test_training_on_belongs_to_a_search_by_trained_weights():
         replace(LENET, control="continue")
     with pytest.raises(ValueError, match="only in an iterative search by trained weights"):
         PruneConfig(between="continue", schedule="oneshot")
+    with pytest.raises(ValueError, match="survivors that train on are not rewound"):
+        PruneConfig(between="continue", rewind_step=5)
 
 
 def test_only_controls_that_draw_are_repeated():

@@ -10,7 +10,7 @@ import pytest
 mpl.use("agg")
 import matplotlib.pyplot as plt
 
-from lthcore import figures
+from lthcore import anatomy, figures
 from lthcore.mask import Mask
 
 
@@ -98,27 +98,31 @@ def test_steps_are_written_as_plain_numbers(ax):
 
 
 def test_interpolation_draws_the_mean_over_trials_and_names_every_network(ax):
-    measured = [{f"{name}/errors": np.linspace(0, trial, 5) for name in figures.MEASURED} for trial in (1, 3)]
+    measured = [{f"{name}/errors": np.linspace(0, trial, 30) for name in figures.MEASURED} for trial in (1, 3)]
     figures.interpolation(measured, ax)
     assert [line.get_label() for line in ax.get_lines()] == ["dense network", "ticket", "shuffled mask"]
-    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), 100 * np.linspace(0, 2, 5))
+    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), 100 * np.linspace(0, 2, 30))
+
+
+def counts(*filled: int) -> np.ndarray:
+    """A histogram whose first bins are filled so."""
+    return np.array([*filled, *[0] * (anatomy.BINS - len(filled))])
 
 
 def test_histograms_add_trials_and_have_area_one(ax):
-    edges = np.linspace(-1, 1, 5)
-    measured = [{"edges/w": edges, "initial/w": np.array([[4, 4, 4, 4], [2, 0, 0, trial]])} for trial in (2, 4)]
+    measured = [{"initial/w": np.stack([counts(4, 4), counts(2, 0, trial)])} for trial in (2, 4)]
     figures.initial_values(measured, "w", {0: 1.0, 1: 0.25}, ax)
-    dense, sparse = (patch.get_data() for patch in ax.patches)
-    np.testing.assert_allclose(sparse.values, np.array([4, 0, 0, 6]) / 10 / 0.5)
-    for drawn in (dense, sparse):
+    for drawn, expected in zip((patch.get_data() for patch in ax.patches), ([8, 8, 0], [4, 0, 6]), strict=True):
+        np.testing.assert_allclose(drawn.values[:3] / drawn.values.sum(), np.array(expected) / sum(expected))
         assert (drawn.values * np.diff(drawn.edges)).sum() == pytest.approx(1.0)
+        assert (drawn.edges[0], drawn.edges[-1]) == (-anatomy.SPREAD, anatomy.SPREAD)
 
 
 def test_movements_of_pruned_weights_are_all_minus_the_kept(ax):
-    figures.movements([{"moved/w": np.array([[6, 2], [1, 2]])}], "w", 1, ax)
+    figures.movements([{"moved/w": np.stack([counts(6, 2), counts(1, 2)])}], "w", 1, ax)
     kept, pruned = (patch.get_data().values for patch in ax.patches)
-    np.testing.assert_allclose(kept, np.array([1, 2]) / 3 / 0.5)
-    np.testing.assert_allclose(pruned, np.array([5, 0]) / 5 / 0.5)
+    np.testing.assert_allclose(kept[:2] / kept.sum(), [1 / 3, 2 / 3])
+    np.testing.assert_allclose(pruned[:2] / pruned.sum(), [1, 0])
 
 
 def test_a_pixel_map_is_a_picture_of_the_surviving_shares(ax):

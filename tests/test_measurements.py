@@ -65,7 +65,7 @@ def test_the_measurement_says_what_took_it(finished):
 
 
 def test_what_is_stored_is_not_taken_again(finished, monkeypatch):
-    monkeypatch.setattr(measurements, "trainer_of", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(trials, "trainer_of", lambda *_: pytest.fail("measured again"))
     measurements.complete("stability", TICKETS, 0, finished)
 
 
@@ -106,11 +106,38 @@ def test_a_full_disk_is_told(finished, tmp_path, monkeypatch):
 
 
 def test_shuffled_masks_are_those_of_the_control(finished, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        measurements.stability, "compare", lambda _, tickets, orders: asked.update(tickets=tickets, orders=orders) or {}
+    )
+    measurements.measure_stability(trials.trainer_of(TICKETS), TICKETS, 0, finished)
     shuffled = replace(TICKETS, control="shuffle", rungs=(2,))
-    trained = []
-    trainer = trials.trainer_of(TICKETS)
-    monkeypatch.setattr(measurements.stability, "compare", lambda _, tickets, orders: trained.append(tickets) or {})
-    measurements.measure_stability(trainer, TICKETS, 0, finished)
     trials.complete(shuffled, 0, finished)
-    mask = trained[0]["shuffled"].mask
-    assert {name: (int(kept.sum()), kept.size) for name, kept in mask.items()} == finished.load(shuffled, 0, 2).kept
+    for name, experiment in {"ticket": TICKETS, "shuffled": shuffled}.items():
+        again = trials.trainer_of(TICKETS).train(asked["tickets"][name], order=asked["orders"](0))
+        assert again.final.digest() == finished.load(experiment, 0, 2).weights_sha256, name
+    assert asked["orders"](0).random() != asked["orders"](1).random()
+
+
+def test_tickets_rewound_late_are_measured_from_where_they_start(finished, monkeypatch):
+    late = replace(TICKETS, prune=replace(TICKETS.prune, rewind_step=7))
+    trials.complete(late, 0, finished)
+    asked = {}
+    monkeypatch.setattr(measurements.stability, "compare", lambda _, tickets, orders: asked.update(tickets) or {})
+    measurements.measure_stability(trials.trainer_of(late), late, 0, finished)
+    assert {name: ticket.at_step for name, ticket in asked.items()} == {"dense": 0, "ticket": 7, "shuffled": 7}
+
+
+def test_a_search_that_never_rewinds_has_no_ticket_to_train_twice(finished):
+    on = replace(TICKETS, prune=replace(TICKETS.prune, between="continue"), control="continue")
+    with pytest.raises(ValueError, match="never rewinds"):
+        measurements.measure_stability(trials.trainer_of(on), on, 0, finished)
+
+
+def test_a_search_that_was_extended_is_measured_again(finished, tmp_path):
+    store, longer = Store(tmp_path), replace(TICKETS, prune=replace(TICKETS.prune, rounds=3))
+    store.save_measurement(finished.load_measurement("anatomy", TICKETS, 0))
+    assert store.has_measurement("anatomy", TICKETS, 0)
+    assert not store.has_measurement("anatomy", longer, 0)
+    measurements.complete("anatomy", longer, 0, store)
+    assert len(store.load_measurement("anatomy", longer, 0).values["moved/output/kernel"]) == 4

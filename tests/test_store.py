@@ -181,3 +181,22 @@ def test_a_process_killed_while_writing_leaves_no_record(store):
     assert list(store.records()) == []
     store.save(RECORD)
     assert list(store.records()) == [RECORD]
+
+
+def test_a_record_is_found_by_the_beginning_of_its_identity(store):
+    store.save(RECORD)
+    found = store.find(RECORD.experiment.identity[:20], RECORD.trial, RECORD.round)
+    assert found.weights_sha256 == RECORD.weights_sha256
+
+
+def test_a_record_in_the_place_of_another_is_not_found(store):
+    path = store.save(RECORD)
+    path.rename(path.with_name("round-07.npz"))
+    with pytest.raises(StoreError, match="holds the record of another run"):
+        store.find("mnist", RECORD.trial, 7)
+
+
+def test_a_search_has_no_further_draws(store):
+    store.save(RECORD)
+    with pytest.raises(StoreError, match="no stored results for trial 2, round 5, draw 1"):
+        store.find("mnist", RECORD.trial, RECORD.round, draw=1)

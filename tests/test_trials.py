@@ -106,8 +106,11 @@ def test_rewinding_late_starts_every_later_round_at_step_k(finished):
 
 
 def test_masks_of_a_search_that_trains_on_can_be_rewound(finished):
+    trainer, seeds = trials.trainer_of(ON), Seeds(0)
     for round in (2, 4):
-        assert finished.load(ON_REWOUND, 0, round).kept == finished.load(ON, 0, round).kept
+        ticket = rewind(finished.load(ON, 0, round - 1).pruned, to=trainer.fresh(seeds.init))
+        again = trainer.train(ticket, order=seeds.order(round))
+        assert finished.load(ON_REWOUND, 0, round).weights_sha256 == again.final.digest()
         assert finished.load(ON_REWOUND, 0, round).weights_sha256 != finished.load(ON, 0, round).weights_sha256
     assert content(finished.load(ON, 0, 0)) == content(finished.load(TICKETS, 0, 0))
     assert (
@@ -122,6 +125,52 @@ def test_any_network_is_computed_again_from_its_record(finished, experiment):
     record = finished.load(experiment, 0, experiment.rounds[-1])
     assert content(trials.recompute(record, finished)) == content(record)
     assert {path: path.stat().st_mtime_ns for path in finished.root.rglob("*.npz")} == before
+
+
+def test_verifying_a_control_trains_nothing_else(finished, tmp_path):
+    store = Store(tmp_path)
+    store.save(finished.load(REINIT, 0, 4))
+    with pytest.raises(StoreError, match=f"no stored result for {TICKETS.identity}, trial 0, round 3"):
+        trials.recompute(store.load(REINIT, 0, 4), store)
+    assert len(list(store.records())) == 1
+
+
+@pytest.fixture
+def copied(finished, tmp_path) -> Store:
+    """The finished search alone, to be damaged."""
+    store = Store(tmp_path)
+    for round in TICKETS.rounds:
+        store.save(finished.load(TICKETS, 0, round))
+    return store
+
+
+def trained(monkeypatch) -> list[int]:
+    """The rounds that are saved from now on."""
+    saved, save = [], Store.save
+    monkeypatch.setattr(Store, "save", lambda self, record: saved.append(record.round) or save(self, record))
+    return saved
+
+
+def test_a_hole_in_a_search_is_filled_and_no_more(finished, copied, monkeypatch):
+    copied.path(TICKETS, 0, 1).unlink()
+    saved = trained(monkeypatch)
+    trials.complete(TICKETS, 0, copied)
+    assert saved == [1]
+    assert content(copied.load(TICKETS, 0, 1)) == content(finished.load(TICKETS, 0, 1))
+
+
+@pytest.mark.parametrize("experiment", [TICKETS, ON], ids=["rewound", "training on"])
+def test_rounds_that_do_not_follow_from_a_filled_hole_are_computed_again(finished, tmp_path, monkeypatch, experiment):
+    store = Store(tmp_path)
+    for round in experiment.rounds:
+        record = finished.load(experiment, 0, round)
+        store.save(record if round < 2 else replace(record, weights_sha256="0" * 64))  # as from another machine
+    store.path(experiment, 0, 2).unlink()
+    saved = trained(monkeypatch)
+    trials.complete(experiment, 0, store)
+    assert saved == [2, 3, 4]
+    for round in experiment.rounds:
+        assert content(store.load(experiment, 0, round)) == content(finished.load(experiment, 0, round))
 
 
 def test_a_pool_of_processes_computes_the_same_weights(finished, tmp_path):

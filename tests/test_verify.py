@@ -75,3 +75,10 @@ def test_the_loss_at_the_start_counts_only_where_nothing_was_trained_before():
     found = compare(differently(history=late), elsewhere(history=again))
     assert np.isnan(found.start_gap)
     found.check()
+
+
+def test_a_one_shot_mask_comes_from_training_too():
+    one_shot = replace(STORED.experiment, prune=replace(STORED.experiment.prune, schedule="oneshot"))
+    found = compare(differently(experiment=one_shot), elsewhere(experiment=one_shot, history=history(1.2)))
+    assert np.isnan(found.start_gap)
+    found.check()
