@@ -1,8 +1,8 @@
 """lthcore: a laboratory for the lottery ticket hypothesis.
 
-The modules form a one-way order, from values to programs: ``seeds, mask, config → criteria, prune, ticket, history,
-datasets → models, weights, loop → train → lottery → store, trials, frames → figures, chapter, notebooks → cli``. Import
-from the module where a name lives.
+The modules form a one-way order, from values to programs: ``seeds, mask, config → connectivity, criteria, prune,
+ticket, history, datasets → models, weights, loop → train → lottery → stability, anatomy → archive, store, trials,
+measurements, verify → frames → figures, studies, chapter, notebooks → cli``. Import from the module where a name lives.
 """
 
 import os
