@@ -78,10 +78,7 @@ def find_tickets(
     Source: {cite}`FC18`, section 1 (identifying winning tickets); with a rewind step > 0, {cite}`FDRC19`.
     Book: chapter *Reproduction*.
     """
-    if config.schedule != "iterative":
-        raise ValueError("the search is iterative; for one-shot masks use lthcore.prune.ladder")
-    if resume and config.between == "continue":
-        raise ValueError("survivors that train on need the weights of the round before: start at round 0")
+    _check(config, resume)
     theta_0 = trainer.fresh(seeds.init)
     k = config.rewind_step
     theta_k = early_weights(trainer, theta_0, k, seeds)
@@ -99,7 +96,16 @@ def find_tickets(
         )
         pruned = prune(ticket.mask, criterion(evidence), rates, scope=config.scope)
         yield Round(index=index, ticket=ticket, run=run, pruned=pruned)
-        ticket = rewind(pruned, to=theta_k, at_step=k) if config.between == "rewind" else rewind(pruned, to=run.final)
+        ticket = rewind(pruned, to=theta_k, at_step=k)
+        if config.between == "continue":
+            ticket = rewind(pruned, to=run.final)
+
+
+def _check(config: PruneConfig, resume: tuple[int, Mask] | None) -> None:
+    if config.schedule != "iterative":
+        raise ValueError("the search is iterative; for one-shot masks use lthcore.prune.ladder")
+    if resume and config.between == "continue":
+        raise ValueError("survivors that train on need the weights of the round before: start at round 0")
 
 
 def early_weights(trainer: Trains, theta_0: Weights, step: int, seeds: Seeds) -> Weights:
