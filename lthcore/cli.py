@@ -115,6 +115,7 @@ def measure(
 
     with _one_clear_error():
         tickets = presets.adjusted(presets.preset(preset), trials=trials)[0]
+        measurements.check(kind, tickets)
         datasets.load(tickets.dataset)
         with _executor(_processes(workers)) as executor:
             done = measurements.run(kind, tickets, Store(out or paths.runs()), executor)

@@ -80,10 +80,7 @@ def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> 
         ValueError: for an unknown kind, or an experiment that is no search.
         Exception: whatever stopped a trial first; what is stored by then stays.
     """
-    if kind not in MEASUREMENTS:
-        raise ValueError(f"unknown measurement {kind!r}; known are {', '.join(MEASUREMENTS)}")
-    if not experiment.is_chain:
-        raise ValueError(f"{experiment.identity} is no search, so it has no tickets of its own to measure")
+    check(kind, experiment)
     futures = [executor.submit(complete, kind, experiment, trial, store) for trial in range(experiment.trials)]
     try:
         for done, future in enumerate(as_completed(futures), 1):
@@ -92,6 +89,18 @@ def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> 
     finally:
         for future in futures:
             future.cancel()
+
+
+def check(kind: str, experiment: Experiment) -> None:
+    """Refuse what cannot be measured.
+
+    Raises:
+        ValueError: for an unknown kind, or an experiment that is no search.
+    """
+    if kind not in MEASUREMENTS:
+        raise ValueError(f"unknown measurement {kind!r}; known are {', '.join(MEASUREMENTS)}")
+    if not experiment.is_chain:
+        raise ValueError(f"{experiment.identity} is no search, so it has no tickets of its own to measure")
 
 
 def complete(kind: str, experiment: Experiment, trial: int, store: Store) -> None:

@@ -162,7 +162,9 @@ def test_a_record_that_claims_what_training_does_not_give_fails(small, tmp_path)
 
 def test_a_measurement_is_taken_and_a_wrong_one_is_told(small):
     measure = ["measure", "stability", *RUN[1:4], "--out", str(small)]
-    assert invoke("measure", "beauty", "digits-smoke", "--out", str(small)).exit_code == 1
+    wrong = invoke("measure", "beauty", "mnist-20k", "--out", str(small))
+    assert wrong.exit_code == 1
+    assert "unknown measurement 'beauty'; known are stability, anatomy" in wrong.output
     result = invoke(*measure)
     assert result.exit_code == 0, result.output
     assert len(list(small.rglob("stability.npz"))) == 1
