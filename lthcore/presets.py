@@ -113,7 +113,9 @@ MNIST_20K = (
 )
 
 # Plain gradient descent at the learning rate of FC18, appendix G.3.
-_SGD = replace(_MIDDLE, train=replace(_MIDDLE.train, optimizer="sgd", learning_rate=0.8, optimizer_options=()))
+_SGD = replace(
+    _MIDDLE, trials=5, train=replace(_MIDDLE.train, optimizer="sgd", learning_rate=0.8, optimizer_options=())
+)
 MNIST_SGD = (_SGD, replace(_SGD, control="reinit", rungs=PAPER_RUNGS))
 
 PRESETS: dict[str, Preset] = {
