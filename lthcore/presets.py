@@ -98,7 +98,7 @@ MNIST_PAPER = (
     replace(_PAPER, prune=replace(_PAPER.prune, criterion="large_init"), rungs=(7, 12, 15, 18)),
 )
 
-# What the paper's appendices vary, at 20 000 steps and three trials: early stops of Adam's tickets come well before.
+# What the paper's appendices vary, at 20 000 steps and three trials: the early stops of Adam's tickets come before.
 # The tickets are repeated at this length, so that all are compared with masks found under the same conditions.
 _MIDDLE = replace(_PAPER, trials=3, train=replace(_PAPER.train, steps=20_000))
 _SIXTEEN = replace(_MIDDLE.prune, rounds=16)
@@ -112,7 +112,7 @@ MNIST_20K = (
     replace(_MIDDLE, prune=replace(_SIXTEEN, criterion="inert_first")),
 )
 
-# Plain gradient descent at the learning rate of FC18, appendix G.3.
+# Plain gradient descent at the learning rate of FC18, appendix G.3, with five trials.
 _SGD = replace(
     _MIDDLE, trials=5, train=replace(_MIDDLE.train, optimizer="sgd", learning_rate=0.8, optimizer_options=())
 )
