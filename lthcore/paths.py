@@ -22,6 +22,11 @@ def runs() -> Path:
     return project_root() / "data" / "runs"
 
 
+def cache() -> Path:
+    """What can be made again from data files, and is kept because making it takes long; not committed."""
+    return project_root() / "data" / "cache"
+
+
 def raw() -> list[Path]:
     """Folders in which data files are looked for, in order: ``$LTH_DATA``, then the one downloads go to."""
     found = [project_root() / "data" / "raw"]
