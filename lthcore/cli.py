@@ -88,8 +88,8 @@ def run(
 def _run(experiments: presets.Preset, store: Store, workers: int) -> None:
     from lthcore import trials as engine
 
-    for name in dict.fromkeys(experiment.dataset for experiment in experiments):
-        datasets.load(name)  # a missing data set is better told before any process starts
+    for data in dict.fromkeys((experiment.dataset, experiment.text) for experiment in experiments):
+        datasets.load(*data)  # a missing data set is better told before any process starts
     with (
         _executor(_processes(workers)) as executor,
         tqdm(total=engine.expected(experiments), unit="network", smoothing=0.02) as bar,
@@ -116,7 +116,7 @@ def measure(
     with _one_clear_error():
         tickets = presets.adjusted(presets.preset(preset), trials=trials)[0]
         measurements.check(kind, tickets)
-        datasets.load(tickets.dataset)
+        datasets.load(tickets.dataset, tickets.text)
         with _executor(_processes(workers)) as executor:
             done = measurements.run(kind, tickets, Store(out or paths.runs()), executor)
             list(tqdm(done, total=tickets.trials, unit="trial"))
@@ -141,7 +141,7 @@ def verify(
     with _one_clear_error():
         store = Store(out or paths.results())
         stored = store.find(experiment, trial, round, draw)
-        datasets.load(stored.experiment.dataset)
+        datasets.load(stored.experiment.dataset, stored.experiment.text)
         with _executor(processes=1 if stored.machine["threads"] == 1 else 0) as executor:
             again = executor.submit(engine.recompute, stored, store).result()
         found = compare(stored, again)

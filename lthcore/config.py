@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
+
+from lthcore.identity import digest
 
 # The words a configuration may use; the modules that give them meaning lie above this one, and a test holds the two
 # together.
@@ -17,7 +17,12 @@ SCHEDULES = ("iterative", "oneshot")
 BETWEEN = ("rewind", "continue")
 CONTROLS = (*BETWEEN, "reinit", "shuffle")
 DRAWN = ("reinit", "shuffle")  # controls that draw random numbers, and can be repeated with others
-LOSSES = ("sparse_categorical_crossentropy",)
+LOSSES = ("sparse_categorical_crossentropy", "binary_crossentropy")
+OOV = ("uniform", "matched", "zero", "skip")
+DOCUMENTS = ("labelled", "all")
+BODILESS = ("keep", "drop")
+STOPS = ("validation_loss", "validation_micro_f1")
+DECAYS = ("constant", "cosine")
 
 Options = tuple[tuple[str, float | int | bool | str], ...]
 
@@ -30,21 +35,26 @@ class TrainConfig:
         steps: minibatch updates; training always runs to the end.
         batch_size: examples per step.
         optimizer: any element-wise Keras optimizer, by its Keras name.
-        learning_rate: its constant learning rate.
+        learning_rate: its learning rate, at the start if it decays.
+        decay: ``"constant"``, or ``"cosine"`` for a half cosine from the learning rate down to zero at the last step.
         optimizer_options: further arguments of the optimizer, as pairs.
         loss: Keras name of the loss.
         eval_every: steps between two evaluations of the validation set; the resolution of the early stop.
         test_every: steps between two evaluations of the test set, a multiple of `eval_every`.
+        stop_by: the column of the history that sets the early stop: the smallest validation loss, or, for documents of
+            several labels, the largest micro-F1 on the validation set at threshold 0.5.
     """
 
     steps: int = 50_000
     batch_size: int = 60
     optimizer: str = "adam"
     learning_rate: float = 1.2e-3
+    decay: str = "constant"
     optimizer_options: Options = ()
     loss: str = "sparse_categorical_crossentropy"
     eval_every: int = 100
     test_every: int = 100
+    stop_by: str = "validation_loss"
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "eval_every", "test_every"):
@@ -54,6 +64,8 @@ class TrainConfig:
         if self.test_every % self.eval_every:
             raise ValueError(f"test_every ({self.test_every}) must be a multiple of eval_every ({self.eval_every})")
         _known("loss", self.loss, LOSSES)
+        _known("stop_by", self.stop_by, STOPS)
+        _known("decay", self.decay, DECAYS)
         if "learning_rate" in dict(self.optimizer_options):
             raise ValueError("learning_rate is a field of its own and cannot stand in optimizer_options as well")
 
@@ -72,6 +84,7 @@ class PruneConfig:
         rewind_step: the k of θ_k to which survivors are rewound; 0 is θ₀.
         between: what happens to the survivors between two rounds of the search: ``"rewind"`` gives them their early
             values back, ``"continue"`` lets them train on from their trained values (FC18, appendix B, strategy 2).
+        embeddings: whether trained tables of word vectors are prunable too.
     """
 
     rounds: int = 16
@@ -82,6 +95,7 @@ class PruneConfig:
     schedule: str = "iterative"
     rewind_step: int = 0
     between: str = "rewind"
+    embeddings: bool = False
 
     def __post_init__(self) -> None:
         for rate in (self.rate, *dict(self.layer_rates).values()):
@@ -129,12 +143,51 @@ class PruneConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """How documents become tensors.
+
+    Args:
+        length: words of a document that are read; longer ones are cut, shorter ones padded.
+        min_count: how often a word must stand in the training documents to get a place in the vocabulary.
+        vectors: where word vectors come from: ``"skip-gram"`` trains a language model on the training documents, any
+            other text is the path of a file of pretrained vectors.
+        dimension: numbers in a word vector.
+        window: words on each side that skip-gram predicts.
+        negative: noise words per predicted word.
+        epochs: passes of skip-gram over the training documents.
+        oov: how words of the vocabulary without a vector start; see `lthcore.language`.
+        documents: ``"labelled"`` keeps the documents with a category of the group, ``"all"`` the others as well.
+        bodiless: ``"keep"`` or ``"drop"`` documents that have a headline only.
+    """
+
+    length: int = 256
+    min_count: int = 3
+    vectors: str = "skip-gram"
+    dimension: int = 100
+    window: int = 5
+    negative: int = 5
+    epochs: int = 5
+    oov: str = "uniform"
+    documents: str = "labelled"
+    bodiless: str = "keep"
+
+    def __post_init__(self) -> None:
+        for name in ("length", "min_count", "dimension", "window", "negative", "epochs"):
+            _positive_whole(name, getattr(self, name))
+        _known("oov", self.oov, OOV)
+        _known("documents", self.documents, DOCUMENTS)
+        _known("bodiless", self.bodiless, BODILESS)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Data, model, training, pruning and control: everything a result depends on, besides the trial.
 
     Args:
         dataset: name of a data set; see `lthcore.datasets`.
         model: name of a model; see `lthcore.models`.
+        model_options: further arguments of the model, as pairs.
+        text: how documents become tensors, where the data are documents.
         train: how each network is trained.
         prune: how masks are made.
         control: what the survivors start from: their own initial weights (``"rewind"``), fresh ones
@@ -147,6 +200,8 @@ class Experiment:
 
     dataset: str = "mnist"
     model: str = "lenet_300_100"
+    model_options: Options = ()
+    text: TextConfig | None = None
     train: TrainConfig = field(default_factory=TrainConfig)
     prune: PruneConfig = field(default_factory=PruneConfig)
     control: str = "rewind"
@@ -166,6 +221,8 @@ class Experiment:
             raise ValueError(
                 f"rewind_step ({self.prune.rewind_step}) must come before the end of training ({self.train.steps})"
             )
+        if self.prune.rewind_step and self.train.decay != "constant":
+            raise ValueError("a run from step k on has a new optimizer, whose learning rate would start to decay anew")
 
     @property
     def is_chain(self) -> bool:
@@ -197,9 +254,9 @@ class Experiment:
         Fields that only say *how much* is computed (trials, rounds, rungs, draws) do not count, so an experiment
         can be extended later; and a field added with a default changes no identity.
         """
-        slug = "-".join([self.dataset, self.model, self.prune.method, self.control])
-        canonical = json.dumps(_non_defaults(self), sort_keys=True, separators=(",", ":"))
-        return f"{slug}-{hashlib.sha256(canonical.encode()).hexdigest()[:10]}"
+        variant = [str(value) for name, value in self.model_options if name == "variant"]
+        slug = "-".join([self.dataset, self.model, *variant, self.prune.method, self.control])
+        return f"{slug}-{digest(self)}"
 
     def to_dict(self) -> dict:
         """All fields, as plain values for JSON."""
@@ -216,26 +273,10 @@ class Experiment:
             "train": TrainConfig(**train),
             "prune": PruneConfig(**prune),
             "rungs": tuple(values["rungs"]),
+            "model_options": tuple(tuple(pair) for pair in values.get("model_options", ())),
+            "text": TextConfig(**values["text"]) if values.get("text") else None,
         }
         return cls(**values)
-
-
-_EXTENT = frozenset({"trials", "rounds", "rungs", "draws"})
-
-
-def _non_defaults(config: Experiment | TrainConfig | PruneConfig) -> dict:
-    """Nested dict of the fields that differ from their defaults, extent left out."""
-    found: dict = {}
-    for entry in fields(config):
-        value = getattr(config, entry.name)
-        if entry.name in _EXTENT:
-            continue
-        if isinstance(value, (TrainConfig, PruneConfig)):
-            if inner := _non_defaults(value):
-                found[entry.name] = inner
-        elif value != (entry.default_factory() if entry.default is MISSING else entry.default):
-            found[entry.name] = float(value) if entry.type == "float" else value
-    return found
 
 
 def check_rate(rate: float) -> None:

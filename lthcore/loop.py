@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lthcore.datasets.base import Split
@@ -17,13 +18,17 @@ from lthcore.weights import name_of
 
 # Examples scored at once: large enough to keep the processor busy, small enough for a convolution's activations.
 EVALUATION_BATCH = 1_000
+# Documents scored at once: each is hundreds of word vectors.
+DOCUMENT_BATCH = 200
 
 LOSSES: dict[str, type[keras.Loss]] = {
     "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
+    "binary_crossentropy": keras.losses.BinaryCrossentropy,
 }
 
 Segment = Callable[[tf.Tensor, tf.Tensor, Mapping[str, tf.Tensor]], tf.Tensor]
 Evaluation = Callable[[], tuple[tf.Tensor, tf.Tensor]]
+Outputs = Callable[[], tuple[float, np.ndarray]]
 
 
 def compile_segment(
@@ -48,13 +53,19 @@ def compile_segment(
             value = loss(tf.gather(y, batch), model(tf.gather(x, batch), training=True))
             if model.losses:  # regularisation
                 value += tf.add_n(model.losses)
-        gradients = tape.gradient(value, variables)
+        # Those of word vectors come as a list of rows; the optimizer moves all rows, as momentum asks.
+        update([tf.convert_to_tensor(gradient) for gradient in tape.gradient(value, variables)], masks)
+        return value
+
+    # Where the model itself is a plain graph, the element-wise work on all weights is still XLA's to fuse.
+    @tf.function(jit_compile=True, autograph=False)
+    def update(gradients: list[tf.Tensor], masks: Mapping[str, tf.Tensor]) -> None:
+        gradients = list(gradients)
         for name in names:
             gradients[places[name]] *= masks[name]
         optimizer.apply(gradients, variables)
         for name in names:
             variables[places[name]].assign(variables[places[name]] * masks[name])
-        return value
 
     @tf.function(jit_compile=xla, autograph=False)
     def segment(order: tf.Tensor, steps: tf.Tensor, masks: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -105,3 +116,21 @@ def compile_evaluation(model: keras.Model, loss: keras.Loss, data: Split) -> Eva
         return losses / len(data), right / len(data)
 
     return evaluate
+
+
+def compile_outputs(model: keras.Model, loss: keras.Loss, data: Split) -> Outputs:
+    """Compile ``outputs() -> (mean loss, probabilities (N, C))`` over all of `data` at the model's current weights.
+
+    For models of label sets, whose metrics do not add up over minibatches.
+    """
+    x, y = tf.constant(data.x), tf.constant(data.y)
+
+    @tf.function(autograph=False)
+    def logits(start: tf.Tensor) -> tf.Tensor:
+        return model(x[start : start + DOCUMENT_BATCH], training=False)
+
+    def outputs() -> tuple[float, np.ndarray]:
+        found = tf.concat([logits(tf.constant(start)) for start in range(0, len(data), DOCUMENT_BATCH)], 0)
+        return float(loss(y, found)), (tf.sigmoid(found) if loss.from_logits else found).numpy()
+
+    return outputs

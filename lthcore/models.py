@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import keras
+
+from lthcore import text_models
 
 
 def lenet_300_100(input_shape: tuple[int, ...], classes: int) -> keras.Model:
@@ -37,20 +40,33 @@ def lenet_300_100(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     return keras.Model(pixels, dense(classes, "output")(hidden), name="lenet_300_100")
 
 
-MODELS: dict[str, Callable[[tuple[int, ...], int], keras.Model]] = {
+MODELS: dict[str, Callable[..., keras.Model]] = {
     "lenet_300_100": lenet_300_100,
+    "kim_cnn": text_models.kim_cnn,
+    "bilstm": text_models.bilstm,
 }
 
 
-def build(name: str, input_shape: tuple[int, ...], classes: int) -> keras.Model:
+def build(name: str, input_shape: tuple[int, ...], classes: int, **options: object) -> keras.Model:
     """A model by name.
 
+    Args:
+        name: a key of `MODELS`.
+        input_shape: shape of one example.
+        classes: number of logits.
+        options: further arguments of the model; those of documents need `table`, their initial word vectors.
+
     Raises:
-        ValueError: for an unknown name; the message lists the known ones.
+        ValueError: for an unknown name or option; the message lists the known ones.
     """
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
-    return MODELS[name](input_shape, classes)
+    known = list(inspect.signature(MODELS[name]).parameters)[2:]
+    if wrong := sorted(set(options) - set(known)):
+        raise ValueError(f"model {name!r} has no option {', '.join(wrong)}; it has {', '.join(known) or 'none'}")
+    if "table" in known and options.get("table") is None:
+        raise ValueError(f"model {name!r} reads documents and needs their word vectors: pass table=data.table")
+    return MODELS[name](input_shape, classes, **options)
 
 
 # Layers whose work is matrix products and element-wise maps. XLA fuses these to advantage on a CPU; convolutions,
@@ -73,10 +89,12 @@ _FUSIBLE = (
 )
 
 
-def prefers_xla(model: keras.Model) -> bool:
-    """Whether XLA is the faster compiler for this model on a CPU: a rule by layer type.
+def prefers_xla(model: keras.Model, *, on_gpu: bool = False) -> bool:
+    """Whether XLA is the faster compiler for this model: on a GPU wherever it can be, on a CPU a rule by layer type.
 
     A layer the rule does not know counts against XLA, which is the safer error: plain graphs are never far behind.
     """
-    layers = model._flatten_layers(include_self=False, recursive=True)
+    layers = list(model._flatten_layers(include_self=False, recursive=True))
+    if on_gpu:
+        return all(layer.supports_jit for layer in layers)
     return all(isinstance(layer, (*_FUSIBLE, keras.Model)) for layer in layers)

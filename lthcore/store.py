@@ -59,13 +59,14 @@ class Record:
         draw: repetition of a control, from 0.
         kept: name → [survivors, prunable weights] of each layer.
         history: the measurements.
-        test: loss and accuracy on the test set at the early stop.
+        test: loss and accuracy on the test set at the early stop; for label sets further metrics.
         weights_sha256: digest of the final weights: equal exactly if a recomputation is bit-identical.
         seconds: wall-clock time of training and evaluation.
         compile_seconds: time spent compiling before it.
         machine: compiler, device and threads.
         environment: versions, processor, commit.
         pruned: the mask of the next round, where only this training can tell it.
+        counts: for label sets, what F1 is made of; see `lthcore.history.Run`.
     """
 
     experiment: Experiment
@@ -81,6 +82,7 @@ class Record:
     machine: Mapping[str, object]
     environment: Mapping[str, str]
     pruned: Mask | None = None
+    counts: np.ndarray | None = None
 
     @property
     def density(self) -> float:
@@ -272,9 +274,12 @@ def _encode(record: Record) -> dict[str, np.ndarray]:
         "machine": dict(record.machine),
         "environment": dict(record.environment),
         "mask_shapes": {name: list(array.shape) for name, array in masks.items()},
+        "columns": list(record.history.columns),
     }
     arrays = {"record": np.frombuffer(json.dumps(values, sort_keys=False).encode(), np.uint8)}
-    arrays |= {name: record.history[name] for name in COLUMNS}
+    arrays |= record.history.columns
+    if record.counts is not None:
+        arrays["counts"] = record.counts
     arrays |= {f"{_MASK}{name.replace('/', '|')}": np.packbits(array) for name, array in masks.items()}
     return arrays
 
@@ -288,5 +293,7 @@ def _decode(arrays: Mapping[str, np.ndarray]) -> Record:
     }
     values["experiment"] = Experiment.from_dict(values["experiment"])
     values["kept"] = {name: tuple(counts) for name, counts in values["kept"].items()}
-    history = History({name: arrays[name] for name in COLUMNS})
-    return Record(**values, history=history, pruned=Mask(masks) if masks else None)
+    columns = values.pop("columns", COLUMNS)  # records of the first release do not name theirs
+    history = History({name: arrays[name] for name in columns}, values["experiment"].train.stop_by)
+    pruned = Mask(masks) if masks else None
+    return Record(**values, history=history, pruned=pruned, counts=arrays.get("counts"))

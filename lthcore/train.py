@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lthcore import loop, models, optimizers
+from lthcore import evaluation, loop, models, optimizers
 from lthcore import weights as keras_weights
 from lthcore.config import TrainConfig
 from lthcore.datasets.base import Dataset
-from lthcore.history import COLUMNS, DivergedError, History, Run
+from lthcore.history import COLUMNS, DivergedError, History, Run, best_row
 from lthcore.mask import Weights
 from lthcore.ticket import Ticket
 
@@ -29,10 +29,11 @@ class Trainer:
 
     Args:
         model: any built Keras model with named layers; classifiers end in logits, or in a softmax.
-        data: what to train on; shapes must fit the model.
+        data: what to train on; shapes and labels must fit the model and the loss.
         config: how to train.
         optimizer: a Keras optimizer to use instead of the one `config` names; it must be element-wise.
         compiler: ``"xla"``, ``"graph"``, or ``"auto"`` for the one that is faster for this model and device.
+        embeddings: whether trained tables of word vectors are prunable too.
         fresh: draws initial weights, where the layers' own initializers are not what is wanted.
 
     Raises:
@@ -59,13 +60,14 @@ class Trainer:
         *,
         optimizer: keras.Optimizer | None = None,
         compiler: str = "auto",
+        embeddings: bool = False,
         fresh: Callable[[np.random.Generator], Weights] | None = None,
     ) -> None:
         _check_fit(model, data, config)
         if compiler not in ("auto", "xla", "graph"):
             raise ValueError(f"unknown compiler {compiler!r}; known are auto, xla, graph")
         self.model, self.data, self.config = model, data, config
-        self.prunable = keras_weights.prunable(model)
+        self.prunable = keras_weights.prunable(model, embeddings=embeddings)
         optimizers.check(optimizer or optimizers.build(config))
         # Its settings only: an optimizer that was used before has momenta, and a run starts without.
         self.optimizer = type(optimizer).from_config(optimizer.get_config()) if optimizer else optimizers.build(config)
@@ -73,11 +75,10 @@ class Trainer:
         self._blank = [variable.numpy() for variable in self.optimizer.variables]
         self._fresh = fresh
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        xla = compiler == "xla" or (compiler == "auto" and (on_gpu or models.prefers_xla(model)))
+        xla = compiler == "xla" or (compiler == "auto" and models.prefers_xla(model, on_gpu=on_gpu))
         loss = loop.LOSSES[config.loss](from_logits=not _ends_in_probabilities(model))
         self._segment = loop.compile_segment(model, self.optimizer, loss, data.train, self.prunable, xla=xla)
-        self._validate = loop.compile_evaluation(model, loss, data.validation)
-        self._test = loop.compile_evaluation(model, loss, data.test)
+        self._score = evaluation.evaluator(model, loss, data)
         self.machine = {
             "compiler": "xla" if xla else "graph",
             "device": "gpu" if on_gpu else "cpu",
@@ -128,27 +129,29 @@ class Trainer:
             if mark % self.config.eval_every == 0 or mark == stop:
                 rows.append(self._row(mark, losses, last=mark == stop))
                 losses = []
-                if rows[-1]["validation_loss"] < min(row["validation_loss"] for row in rows[:-1]):
+                if best_row([row[self.config.stop_by] for row in rows], self.config.stop_by) == len(rows) - 1:
                     best = keras_weights.read(self.model)
         final = keras_weights.read(self.model)
         if not final.finite():
             raise DivergedError(f"a weight is not finite after step {stop}")
+        keras_weights.write(self.model, best)
+        report = self._score.report()
         return Run(
-            history=_history(rows),
+            history=_history(rows, self.config.stop_by),
             final=final,
             best=best,
             snapshots=snapshots,
-            test=self.test(best),
+            test=report.test,
+            counts=report.counts,
             seconds=perf_counter() - begin,
             compile_seconds=compile_seconds,
             machine=self.machine,
         )
 
     def test(self, weights: Weights) -> dict[str, float]:
-        """Loss and accuracy of `weights` on the test set."""
+        """Loss and accuracy of `weights` on the test set; for several labels micro-F1 as well."""
         keras_weights.write(self.model, weights)
-        loss, accuracy = self._test()
-        return {"loss": float(loss), "accuracy": float(accuracy)}
+        return self._score.test()
 
     def _begin(self, ticket: Ticket, order: np.random.Generator, stop: int) -> tuple[dict[str, tf.Tensor], np.ndarray]:
         """Set everything a run starts from; return the masks and the minibatches of its steps."""
@@ -176,8 +179,8 @@ class Trainer:
         shapes = keras_weights.read(self.model)
         masks = {name: tf.ones(shapes[name].shape) for name in self.prunable}
         self._segment(tf.constant(nowhere), tf.constant(self.config.eval_every), masks)
-        self._validate()
-        self._test()
+        self._score.validate()
+        self._score.test()
         self._compiled = True
         return perf_counter() - begin
 
@@ -204,11 +207,11 @@ class Trainer:
         row = dict.fromkeys(COLUMNS, np.nan) | {"step": step}
         if losses:
             row["train_loss"] = np.average([loss for _, loss in losses], weights=[steps for steps, _ in losses])
-        row["validation_loss"], row["validation_accuracy"] = map(float, self._validate())
+        row |= {f"validation_{name}": value for name, value in self._score.validate().items()}
         if not np.isfinite(row["validation_loss"]):
             raise DivergedError(f"the validation loss became {row['validation_loss']} at step {step}")
         if step % self.config.test_every == 0 or last:
-            row["test_loss"], row["test_accuracy"] = map(float, self._test())
+            row |= {f"test_{name}": value for name, value in self._score.test().items()}
         return row
 
 
@@ -226,9 +229,10 @@ def minibatches(rng: np.random.Generator, examples: int, batch: int, steps: int)
     return np.concatenate(orders).reshape(-1, batch)[:steps].astype(np.int32)
 
 
-def _history(rows: list[dict[str, float]]) -> History:
-    columns = {name: np.array([row[name] for row in rows], np.float32) for name in COLUMNS[1:]}
-    return History({"step": np.array([row["step"] for row in rows], np.int32), **columns})
+def _history(rows: list[dict[str, float]], stop_by: str) -> History:
+    names = dict.fromkeys(name for row in rows for name in row if name != "step")
+    columns = {name: np.array([row.get(name, np.nan) for row in rows], np.float32) for name in names}
+    return History({"step": np.array([row["step"] for row in rows], np.int32), **columns}, stop_by)
 
 
 def _check_fit(model: keras.Model, data: Dataset, config: TrainConfig) -> None:
@@ -242,6 +246,11 @@ def _check_fit(model: keras.Model, data: Dataset, config: TrainConfig) -> None:
         raise ValueError(
             f"model {model.name!r} cannot take examples of shape {shape} of {data.name}: {error}"
         ) from error
+    if data.multilabel != (config.loss == "binary_crossentropy") or (
+        config.stop_by == "validation_micro_f1" and not data.multilabel
+    ):
+        kind = "label sets: use loss='binary_crossentropy'" if data.multilabel else "one class per example"
+        raise ValueError(f"{data.name} has {kind}; got loss={config.loss!r}, stop_by={config.stop_by!r}")
     if outputs[1:] != (data.classes,):
         raise ValueError(
             f"model {model.name!r} has outputs of shape {outputs[1:]}, {data.name} needs ({data.classes},)"
@@ -251,7 +260,7 @@ def _check_fit(model: keras.Model, data: Dataset, config: TrainConfig) -> None:
 def _ends_in_probabilities(model: keras.Model) -> bool:
     last = model.layers[-1]
     activation = getattr(getattr(last, "activation", None), "__name__", None)
-    return activation == "softmax" or isinstance(last, keras.layers.Softmax)
+    return activation in ("softmax", "sigmoid") or isinstance(last, keras.layers.Softmax)
 
 
 def _threads() -> int | str:

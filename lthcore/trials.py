@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache, lru_cache
 
 from lthcore import datasets, environment, models
-from lthcore.config import Experiment, TrainConfig
+from lthcore.config import Experiment, PruneConfig, TextConfig
 from lthcore.criteria import CRITERIA, Evidence
 from lthcore.history import Run
 from lthcore.lottery import early_weights, find_tickets, train
@@ -161,6 +161,7 @@ def _record(experiment: Experiment, trial: int, round: int, draw: int, mask: Mas
         kept={name: (int(array.sum()), array.size) for name, array in mask.items()},
         history=run.history,
         test=run.test,
+        counts=run.counts,
         weights_sha256=run.final.digest(),
         seconds=run.seconds,
         compile_seconds=run.compile_seconds,
@@ -171,18 +172,28 @@ def _record(experiment: Experiment, trial: int, round: int, draw: int, mask: Mas
 
 def trainer_of(experiment: Experiment) -> Trainer:
     """The trainer for an experiment, compiled once per process and kept while the tasks are of one kind."""
-    return _trainer(experiment.dataset, experiment.model, experiment.train)
+    # A trainer knows nothing of masks and controls, so experiments that differ in these alone share one.
+    return _trainer(
+        replace(Experiment(prune=PruneConfig(embeddings=experiment.prune.embeddings)), **_trained(experiment))
+    )
+
+
+def _trained(experiment: Experiment) -> dict[str, object]:
+    """What a trainer depends on, besides the prunable names."""
+    return {name: getattr(experiment, name) for name in ("dataset", "model", "model_options", "text", "train")}
 
 
 @lru_cache(maxsize=1)
-def _trainer(dataset: str, model: str, train: TrainConfig) -> Trainer:
-    data = _dataset(dataset)
-    return Trainer(models.build(model, data.input_shape, data.classes), data, train)
+def _trainer(experiment: Experiment) -> Trainer:
+    data = _dataset(experiment.dataset, experiment.text)
+    options = dict(experiment.model_options) | ({"table": data.table} if data.table else {})
+    model = models.build(experiment.model, data.input_shape, data.classes, **options)
+    return Trainer(model, data, experiment.train, embeddings=experiment.prune.embeddings)
 
 
 @cache
-def _dataset(name: str) -> datasets.Dataset:
-    return datasets.load(name)
+def _dataset(name: str, text: TextConfig | None) -> datasets.Dataset:
+    return datasets.load(name, text)
 
 
 def _one_thread() -> None:

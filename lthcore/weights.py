@@ -69,9 +69,15 @@ def write(model: keras.Model, weights: Weights) -> None:
         variable.assign(weights[name])
 
 
-def prunable(model: keras.Model) -> tuple[str, ...]:
-    """Names of the model's prunable weights: the trainable kernels of its layers, in their order."""
-    names = tuple(name_of(model, variable) for variable in model.trainable_variables if variable.name in _KERNELS)
+def prunable(model: keras.Model, *, embeddings: bool = False) -> tuple[str, ...]:
+    """Names of the model's prunable weights: the trainable kernels of its layers, in their order.
+
+    Args:
+        model: a built model.
+        embeddings: whether trained embedding tables count as well.
+    """
+    kinds = (*_KERNELS, "embeddings") if embeddings else _KERNELS
+    names = tuple(name_of(model, variable) for variable in model.trainable_variables if variable.name in kinds)
     if not names:
         raise ValueError(f"model {model.name!r} has no trainable kernel to prune")
     return names

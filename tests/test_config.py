@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthcore import config, criteria
-from lthcore.config import Experiment, PruneConfig, TrainConfig, check_rate
+from lthcore.config import Experiment, PruneConfig, TextConfig, TrainConfig, check_rate
 from lthcore.presets import LENET, MNIST_PAPER, MNIST_SHORT
 
 # Results lie in folders of these names: should one change, they are orphaned.
@@ -21,6 +21,19 @@ IDENTITIES = {
     "mnist-lenet_300_100-large_init-rewind-be82c6b935": MNIST_SHORT[3],
     "mnist-lenet_300_100-oneshot-rewind-c3d64271d3": MNIST_SHORT[4],
     "mnist-lenet_300_100-imp-rewind-9b6b52eba6": MNIST_PAPER[0],
+}
+
+TEXT = {
+    "length": 128,
+    "min_count": 4,
+    "vectors": "glove.txt",
+    "dimension": 50,
+    "window": 10,
+    "negative": 10,
+    "epochs": 7,
+    "oov": "zero",
+    "documents": "all",
+    "bodiless": "drop",
 }
 
 # A change of each field that a result depends on.
@@ -42,6 +55,13 @@ MEANING = {
     "prune.schedule": replace(LENET, prune=replace(LENET.prune, schedule="oneshot")),
     "prune.rewind_step": replace(LENET, prune=replace(LENET.prune, rewind_step=100)),
     "prune.between": replace(LENET, prune=replace(LENET.prune, between="continue")),
+    "prune.embeddings": replace(LENET, prune=replace(LENET.prune, embeddings=True)),
+    "train.decay": replace(LENET, train=replace(LENET.train, decay="cosine")),
+    "train.stop_by": replace(LENET, train=replace(LENET.train, stop_by="validation_micro_f1")),
+    "train.loss": replace(LENET, train=replace(LENET.train, loss="binary_crossentropy")),
+    "model_options": replace(LENET, model_options=(("variant", "static"),)),
+    "text": replace(LENET, text=TextConfig(length=100)),
+    **{f"text.{name}": replace(LENET, text=TextConfig(**{name: value})) for name, value in TEXT.items()},
 }
 
 # A change of each field that only says how much is computed.
@@ -73,9 +93,9 @@ def test_every_field_is_either_meaning_or_extent():
     inner = {f"train.{entry.name}" for entry in fields(TrainConfig)} | {
         f"prune.{entry.name}" for entry in fields(PruneConfig)
     }
+    inner |= {f"text.{entry.name}" for entry in fields(TextConfig)}
     outer = {entry.name for entry in fields(Experiment)} - {"train", "prune"}
-    one_value_so_far = {"train.loss"}
-    assert inner | outer == set(MEANING) | set(EXTENT) | one_value_so_far
+    assert inner | outer == set(MEANING) | set(EXTENT)
 
 
 def test_a_new_field_with_a_default_orphans_no_result():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lthcore.datasets import digits, mnist
+from lthcore.config import TextConfig
+from lthcore.datasets import digits, documents, mnist, newswire, reuters
 from lthcore.datasets.base import Dataset, DatasetError, Split
 from lthcore.datasets.download import Source, content, locate
 
 __all__ = [
     "DATASETS",
     "SOURCES",
+    "TEXTS",
     "Dataset",
     "DatasetError",
     "Source",
@@ -27,25 +29,48 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
     "digits": digits.load,
 }
 
+# Data sets of documents, which a `TextConfig` says how to read.
+TEXTS = tuple(documents.GROUPS)
+
 # How many test examples stand behind an accuracy, without loading them.
-TEST_SIZES = {"mnist": mnist.TEST, "digits": digits.TEST}
+TEST_SIZES = {
+    "mnist": mnist.TEST,
+    "digits": digits.TEST,
+    "reuters-r10": 2_545,
+    "reuters-r90": 3_019,
+    "reuters-r115": 3_019,
+    "newswire": newswire.TEST,
+}
 
 # The files behind each data set that is not embedded.
-SOURCES: dict[str, tuple[Source, ...]] = {"mnist": mnist.SOURCES}
+SOURCES: dict[str, tuple[Source, ...]] = {
+    "mnist": mnist.SOURCES,
+    "reuters": reuters.SOURCES,
+    **{name: reuters.SOURCES for name, (corpus, _) in documents.GROUPS.items() if corpus == "reuters"},
+}
 
 
-def load(name: str) -> Dataset:
+def load(name: str, text: TextConfig | None = None) -> Dataset:
     """A data set by name. Never falls back to another one.
 
+    Args:
+        name: a key of `DATASETS` or one of `TEXTS`.
+        text: how documents become tensors; for a set of documents the default if not given.
+
     Raises:
-        ValueError: for an unknown name; the message lists the known ones.
+        ValueError: for an unknown name; the message lists the known ones. If images are to be read as text.
         DatasetError: if its files are missing and cannot be had, or are damaged.
 
     Example:
         >>> load("digits").input_shape
         (8, 8, 1)
     """
-    _check_name(name)
+    if name in TEXTS:
+        return documents.load(name, text or TextConfig())
+    if text is not None:
+        raise ValueError(f"{name} has no documents, so it takes no text configuration; {', '.join(TEXTS)} do")
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name!r}; known are {', '.join([*DATASETS, *TEXTS])}")
     return DATASETS[name]()
 
 
@@ -77,5 +102,6 @@ def verify(name: str) -> list[str]:
 
 
 def _check_name(name: str) -> None:
-    if name not in DATASETS:
-        raise ValueError(f"unknown data set {name!r}; known are {', '.join(DATASETS)}")
+    known = dict.fromkeys([*DATASETS, *TEXTS, *SOURCES])
+    if name not in known:
+        raise ValueError(f"unknown data set {name!r}; known are {', '.join(known)}")

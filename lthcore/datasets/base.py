@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lthcore.tables import Table
+
 
 class DatasetError(Exception):
     """Data is missing, damaged or not what it should be; the message says what to do."""
@@ -16,8 +18,8 @@ class Split:
     """Examples and their labels.
 
     Args:
-        x: float32 array, first axis the examples.
-        y: int32 array of class numbers, one per example.
+        x: float32 array, first axis the examples; documents are int32 word numbers.
+        y: int32 array of class numbers, one per example; or float32 (examples, classes), 1 where a label applies.
     """
 
     x: np.ndarray
@@ -45,6 +47,8 @@ class Dataset:
         validation: what choices are made on.
         test: what results are reported on.
         classes: number of classes.
+        labels: their names, where they have any.
+        table: initial vectors of the words, where examples are documents.
     """
 
     name: str
@@ -52,6 +56,8 @@ class Dataset:
     validation: Split
     test: Split
     classes: int
+    labels: tuple[str, ...] = ()
+    table: Table | None = None
 
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("validation", self.validation), ("test", self.test)):
@@ -61,8 +67,21 @@ class Dataset:
                 )
             if not np.isfinite(split.x).all():
                 raise DatasetError(f"{part} examples of {self.name} contain NaN or infinite values")
-            if split.y.min() < 0 or split.y.max() >= self.classes:
+            if split.y.ndim != self.train.y.ndim:
+                raise DatasetError(f"{part} labels of {self.name} are not of the kind of the training labels")
+            if split.y.ndim == 2 and (split.y.shape[1] != self.classes or not np.isin(split.y, (0, 1)).all()):
+                raise DatasetError(
+                    f"{part} label sets of {self.name} must be 0 or 1 for each of {self.classes} classes"
+                )
+            if split.y.ndim == 1 and (split.y.min() < 0 or split.y.max() >= self.classes):
                 raise DatasetError(f"{part} labels of {self.name} must lie in 0 … {self.classes - 1}")
+        if self.labels and len(self.labels) != self.classes:
+            raise DatasetError(f"{self.name} has {self.classes} classes and {len(self.labels)} names for them")
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an example has a set of labels instead of one class."""
+        return self.train.y.ndim == 2
 
     @property
     def input_shape(self) -> tuple[int, ...]:

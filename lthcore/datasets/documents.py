@@ -1,0 +1,142 @@
+"""Corpora as data sets: which documents are held back, what the words are, and what the vectors of words start from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from filelock import FileLock
+
+from lthcore import language, paths, tables, vector_files, vectors
+from lthcore.config import TextConfig
+from lthcore.datasets import corpus as corpora
+from lthcore.datasets import newswire, reuters
+from lthcore.datasets.base import Dataset, Split
+from lthcore.datasets.corpus import Corpus, Document
+from lthcore.vectors import Vectors
+from lthcore.vocabulary import Vocabulary, encode
+
+CORPORA: dict[str, Callable[[], Corpus]] = {"reuters": reuters.load_corpus, "newswire": newswire.load_corpus}
+
+# Data set → corpus and group of categories.
+GROUPS = {
+    "reuters-r10": ("reuters", "R10"),
+    "reuters-r90": ("reuters", "R90"),
+    "reuters-r115": ("reuters", "R115"),
+    "newswire": ("newswire", "all"),
+}
+
+# Held back for validation: a tenth of a corpus' training documents, drawn once from a fixed seed. The same documents
+# are held back for every group, so that one vocabulary and one language model, which see none of them, serve all.
+VALIDATION_SHARE = 0.1
+VALIDATION_SEED = 9_603
+
+LANGUAGE_SEED = 21_578
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known of the words before any network is trained; made from training documents alone.
+
+    Args:
+        vocabulary: the words that have a number.
+        vectors: the language model.
+        held: numbers of the documents held back for validation.
+    """
+
+    vocabulary: Vocabulary
+    vectors: Vectors
+    held: frozenset[int]
+
+
+def load(name: str, config: TextConfig) -> Dataset:
+    """Documents as word numbers and label sets.
+
+    Args:
+        name: a key of `GROUPS`.
+        config: how documents become tensors.
+
+    Raises:
+        DatasetError: if the documents are missing or damaged.
+        ValueError: if a file of word vectors cannot be used.
+    """
+    corpus_name, group_name = GROUPS[name]
+    corpus = _corpus(corpus_name)
+    reading = read(corpus, config)
+    group = corpora.group(corpus, group_name, documents=config.documents, bodiless=config.bodiless)
+
+    def split(documents: Sequence[Document]) -> Split:
+        unknown = "skip" if config.oov == "skip" else "token"
+        ids = encode([document.tokens for document in documents], reading.vocabulary, config.length, unknown=unknown)
+        return Split(ids, corpora.labels(documents, group.categories).astype(np.float32))
+
+    train, validation = held_out(group.train, reading.held)
+    return Dataset(
+        name=name,
+        train=split(train),
+        validation=split(validation),
+        test=split(group.test),
+        classes=len(group.categories),
+        labels=group.categories,
+        table=tables.table(reading.vocabulary, reading.vectors, config.oov),
+    )
+
+
+def read(corpus: Corpus, config: TextConfig) -> Reading:
+    """Count the words of the training documents and get their vectors: from a file, or trained and kept in a cache."""
+    held = _held(corpus)
+    train, _ = held_out(corpus.train, held)
+    tokens = [document.tokens for document in train]
+    vocabulary = Vocabulary.of(tokens, min_count=config.min_count)
+    if config.vectors == "skip-gram":
+        found = _language_model(tokens, config)
+    else:
+        found = vector_files.read_vectors(config.vectors, dimension=config.dimension, words=vocabulary.words)
+    if config.oov == "skip":
+        vocabulary = vocabulary.only(found.index)
+    return Reading(vocabulary, found, held)
+
+
+def held_out(documents: Sequence[Document], held: frozenset[int]) -> tuple[list[Document], list[Document]]:
+    """Training documents apart from those held back for validation."""
+    validation = [document for document in documents if document.number in held]
+    return [document for document in documents if document.number not in held], validation
+
+
+@lru_cache(maxsize=2)
+def _corpus(name: str) -> Corpus:
+    return CORPORA[name]()
+
+
+def _held(corpus: Corpus) -> frozenset[int]:
+    order = np.random.Generator(np.random.PCG64(VALIDATION_SEED)).permutation(len(corpus.train))
+    chosen = order[: round(VALIDATION_SHARE * len(corpus.train))]
+    return frozenset(corpus.train[int(place)].number for place in chosen)
+
+
+def _language_model(tokens: Sequence[Sequence[str]], config: TextConfig) -> Vectors:
+    """The skip-gram model of these documents, from the cache if it was trained before."""
+    settings = {name: getattr(config, name) for name in ("dimension", "window", "negative", "epochs", "min_count")}
+    text = "\n".join(" ".join(document) for document in tokens)
+    key = hashlib.sha256(f"{sorted(settings.items())}|{LANGUAGE_SEED}|{text}".encode()).hexdigest()[:16]
+    path = paths.cache() / f"skip-gram-{key}.npz"
+    with suppress(ValueError, FileNotFoundError):  # damaged: trained again
+        return vectors.load_vectors(path)
+
+    def train() -> Vectors:
+        return language.skip_gram(tokens, **settings, seed=LANGUAGE_SEED)
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # of several processes one trains it, the others wait
+            with suppress(ValueError, FileNotFoundError):
+                return vectors.load_vectors(path)
+            model = train()
+            vectors.save_vectors(path, model)
+            return model
+    except OSError:  # a folder that cannot be written: slower next time, no reason to fail now
+        return train()

@@ -1,0 +1,31 @@
+"""The hash of a configuration: all that differs from the defaults, and so says what was computed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import MISSING, fields, is_dataclass
+
+# Fields that only say how much is computed; they count only where an experiment is extended.
+EXTENT = frozenset({"trials", "rounds", "rungs", "draws"})
+
+
+def digest(config: object) -> str:
+    """Ten hexadecimal digits that follow from the fields of a dataclass that differ from their defaults."""
+    canonical = json.dumps(non_defaults(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+def non_defaults(config: object) -> dict:
+    """Nested dict of the fields that differ from their defaults, extent left out."""
+    found: dict = {}
+    for entry in fields(config):
+        value = getattr(config, entry.name)
+        if entry.name in EXTENT:
+            continue
+        if is_dataclass(value):
+            if inner := non_defaults(value):
+                found[entry.name] = inner
+        elif value != (entry.default_factory() if entry.default is MISSING else entry.default):
+            found[entry.name] = float(value) if entry.type == "float" else value
+    return found
