@@ -22,7 +22,6 @@ OOV = ("uniform", "matched", "zero", "skip")
 DOCUMENTS = ("labelled", "all")
 BODILESS = ("keep", "drop")
 STOPS = ("validation_loss", "validation_micro_f1")
-DECAYS = ("constant", "cosine")
 
 Options = tuple[tuple[str, float | int | bool | str], ...]
 
@@ -35,9 +34,9 @@ class TrainConfig:
         steps: minibatch updates; training always runs to the end.
         batch_size: examples per step.
         optimizer: any element-wise Keras optimizer, by its Keras name.
-        learning_rate: its learning rate, at the start if it decays.
-        decay: ``"constant"``, or ``"cosine"`` for a half cosine from the learning rate down to zero at the last step.
-        optimizer_options: further arguments of the optimizer, as pairs.
+        learning_rate: its constant learning rate.
+        optimizer_options: further arguments of the optimizer, as pairs. With ``use_ema`` and ``ema_momentum`` the
+            network is the moving average of its weights over the steps.
         loss: Keras name of the loss.
         eval_every: steps between two evaluations of the validation set; the resolution of the early stop.
         test_every: steps between two evaluations of the test set, a multiple of `eval_every`.
@@ -49,7 +48,6 @@ class TrainConfig:
     batch_size: int = 60
     optimizer: str = "adam"
     learning_rate: float = 1.2e-3
-    decay: str = "constant"
     optimizer_options: Options = ()
     loss: str = "sparse_categorical_crossentropy"
     eval_every: int = 100
@@ -65,7 +63,6 @@ class TrainConfig:
             raise ValueError(f"test_every ({self.test_every}) must be a multiple of eval_every ({self.eval_every})")
         _known("loss", self.loss, LOSSES)
         _known("stop_by", self.stop_by, STOPS)
-        _known("decay", self.decay, DECAYS)
         if "learning_rate" in dict(self.optimizer_options):
             raise ValueError("learning_rate is a field of its own and cannot stand in optimizer_options as well")
 
@@ -160,13 +157,13 @@ class TextConfig:
         bodiless: ``"keep"`` or ``"drop"`` documents that have a headline only.
     """
 
-    length: int = 256
-    min_count: int = 3
+    length: int = 200
+    min_count: int = 5
     vectors: str = "skip-gram"
-    dimension: int = 100
-    window: int = 5
+    dimension: int = 150
+    window: int = 10
     negative: int = 5
-    epochs: int = 5
+    epochs: int = 10
     oov: str = "uniform"
     documents: str = "labelled"
     bodiless: str = "keep"
@@ -221,8 +218,6 @@ class Experiment:
             raise ValueError(
                 f"rewind_step ({self.prune.rewind_step}) must come before the end of training ({self.train.steps})"
             )
-        if self.prune.rewind_step and self.train.decay != "constant":
-            raise ValueError("a run from step k on has a new optimizer, whose learning rate would start to decay anew")
 
     @property
     def is_chain(self) -> bool:

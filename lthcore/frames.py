@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lthcore import metrics
 from lthcore.config import Experiment
 from lthcore.store import Record, Store
 
@@ -22,6 +23,7 @@ COLUMNS = (
     "trial",
     "round",
     "density",
+    "density_with_embedding",
     "steps",
     "rewind_step",
     "prune_step",
@@ -29,6 +31,13 @@ COLUMNS = (
     "validation_accuracy",
     "test_accuracy",
     "final_accuracy",
+    "validation_micro_f1",
+    "micro_f1",
+    "threshold",
+    "tuned_micro_f1",
+    "tuned_macro_f1",
+    "tuned_accuracy",
+    "first_label",
     "seconds",
 )
 
@@ -38,7 +47,9 @@ def row(record: Record) -> dict[str, object]:
 
     Accuracies and densities are fractions; ``test_accuracy`` and ``validation_accuracy`` are read at the early stop,
     ``final_accuracy`` is the test accuracy after the last step. ``prune_step`` is the step whose weights were scored:
-    0 for criteria that look at initial weights only.
+    0 for criteria that look at initial weights only. Of label sets, accuracy is that of whole sets; ``micro_f1`` is
+    read at threshold 0.5, columns with ``tuned`` at the threshold chosen on validation. Macro-F1 counts empty
+    categories as 0. What does not apply is NaN.
     """
     experiment, history = record.experiment, record.history
     rewound = record.round and experiment.control in ("rewind", "shuffle")
@@ -54,6 +65,7 @@ def row(record: Record) -> dict[str, object]:
         "trial": record.trial,
         "round": record.round,
         "density": record.density,
+        "density_with_embedding": record.density_with_embedding,
         "steps": experiment.train.steps - rewind_step,
         "rewind_step": rewind_step,
         "prune_step": experiment.train.steps if experiment.prune.trained_scores else 0,
@@ -61,8 +73,20 @@ def row(record: Record) -> dict[str, object]:
         "validation_accuracy": float(history["validation_accuracy"][history.early_stop]),
         "test_accuracy": record.test["accuracy"],
         "final_accuracy": float(history["test_accuracy"][-1]),
+        **_label_sets(record),
         "seconds": record.seconds,
     }
+
+
+def _label_sets(record: Record) -> dict[str, float]:
+    """The columns of label sets; NaN where examples have one class."""
+    if record.counts is None:
+        return {}
+    names = ("micro_f1", "threshold", "tuned_micro_f1", "tuned_accuracy", "first_label")
+    found = {name: record.test.get(name, np.nan) for name in names}
+    history = record.history
+    found["validation_micro_f1"] = float(history["validation_micro_f1"][history.early_stop])
+    return found | {"tuned_macro_f1": metrics.macro_f1(record.counts[1])}
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:

@@ -37,6 +37,10 @@ class WordVectors(keras.layers.Embedding):
         """Vectors of words: (..., ) → (..., D)."""
         return super().call(ids) * tf.cast(tf.not_equal(ids, 0), tf.float32)[..., tf.newaxis]
 
+    def get_config(self) -> dict:
+        """The arguments it was made with; not the initial vectors, which a saved model has no use for."""
+        return keras.layers.Layer.get_config(self) | {"input_dim": self.input_dim, "output_dim": self.output_dim}
+
 
 @keras.saving.register_keras_serializable("lthcore")
 class WindowMax(keras.layers.Layer):

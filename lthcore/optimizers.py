@@ -17,10 +17,7 @@ def build(config: TrainConfig) -> keras.Optimizer:
     Raises:
         ValueError: for an unknown name, unknown options, or an optimizer whose step is not element-wise.
     """
-    rate = config.learning_rate
-    if config.decay == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=config.steps)
-    settings = {"learning_rate": rate, **dict(config.optimizer_options)}
+    settings = {"learning_rate": config.learning_rate, **dict(config.optimizer_options)}
     try:
         optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": settings})
     except (KeyError, TypeError, ValueError) as error:
@@ -48,3 +45,8 @@ def check(optimizer: keras.Optimizer) -> None:
             f"weight would still influence the others. Use an element-wise optimizer (Adam, SGD, RMSprop, …) "
             f"without clipnorm or global_clipnorm; clipvalue is fine"
         )
+
+
+def averages(optimizer: keras.Optimizer) -> list[keras.Variable]:
+    """The moving averages a Keras optimizer keeps of its variables if made with ``use_ema``, in their order."""
+    return list(optimizer._model_variables_moving_average) if optimizer.use_ema else []

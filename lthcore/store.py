@@ -67,6 +67,7 @@ class Record:
         environment: versions, processor, commit.
         pruned: the mask of the next round, where only this training can tell it.
         counts: for label sets, what F1 is made of; see `lthcore.history.Run`.
+        embedding: weights in embedding tables that the mask does not speak of.
     """
 
     experiment: Experiment
@@ -83,12 +84,19 @@ class Record:
     environment: Mapping[str, str]
     pruned: Mask | None = None
     counts: np.ndarray | None = None
+    embedding: int = 0
 
     @property
     def density(self) -> float:
         """Kept / prunable over all layers."""
         kept, prunable = np.sum(list(self.kept.values()), axis=0)
         return float(kept / prunable)
+
+    @property
+    def density_with_embedding(self) -> float:
+        """The same if embedding tables that are not pruned count as kept weights."""
+        kept, prunable = np.sum(list(self.kept.values()), axis=0)
+        return float((kept + self.embedding) / (prunable + self.embedding))
 
 
 class Store:
@@ -275,6 +283,7 @@ def _encode(record: Record) -> dict[str, np.ndarray]:
         "environment": dict(record.environment),
         "mask_shapes": {name: list(array.shape) for name, array in masks.items()},
         "columns": list(record.history.columns),
+        "embedding": record.embedding,
     }
     arrays = {"record": np.frombuffer(json.dumps(values, sort_keys=False).encode(), np.uint8)}
     arrays |= record.history.columns

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import pairwise
 from time import perf_counter
@@ -92,6 +93,12 @@ class Trainer:
         x = self.data.train.x
         return x.min(axis=0) < x.max(axis=0)
 
+    @property
+    def embedding(self) -> int:
+        """Number of weights in embedding tables that are not pruned."""
+        tables = {name: v for name, v in keras_weights.variables(self.model).items() if v.name == "embeddings"}
+        return sum(int(np.prod(v.shape)) for name, v in tables.items() if name not in self.prunable)
+
     def fresh(self, rng: np.random.Generator) -> Weights:
         """New initial weights θ₀ ~ D of the model, drawn from `rng` alone."""
         return self._fresh(rng) if self._fresh else keras_weights.fresh(self.model, rng)
@@ -124,14 +131,15 @@ class Trainer:
         snapshots = {start: ticket.weights} if start in keep else {}
         for at, mark in pairwise(self._marks(start, stop, keep)):
             losses.append((mark - at, self._advance(batches, masks, at, mark)))
-            if mark in keep:
-                snapshots[mark] = keras_weights.read(self.model)
-            if mark % self.config.eval_every == 0 or mark == stop:
-                rows.append(self._row(mark, losses, last=mark == stop))
-                losses = []
-                if best_row([row[self.config.stop_by] for row in rows], self.config.stop_by) == len(rows) - 1:
-                    best = keras_weights.read(self.model)
-        final = keras_weights.read(self.model)
+            with self._averaged():
+                final = keras_weights.read(self.model)
+                if mark in keep:
+                    snapshots[mark] = final
+                if mark % self.config.eval_every == 0 or mark == stop:
+                    rows.append(self._row(mark, losses, last=mark == stop))
+                    losses = []
+                    if best_row([row[self.config.stop_by] for row in rows], self.config.stop_by) == len(rows) - 1:
+                        best = final
         if not final.finite():
             raise DivergedError(f"a weight is not finite after step {stop}")
         keras_weights.write(self.model, best)
@@ -152,6 +160,20 @@ class Trainer:
         """Loss and accuracy of `weights` on the test set; for several labels micro-F1 as well."""
         keras_weights.write(self.model, weights)
         return self._score.test()
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Give the model the moving averages of its weights, where the optimizer keeps any, and then take them back.
+
+        Such a network *is* its average: that is scored, kept and pruned by. Training itself goes on from the weights.
+        """
+        averages = optimizers.averages(self.optimizer)
+        raw = [variable.numpy() for variable in self.model.trainable_variables] if averages else []
+        for variable, average in zip(self.model.trainable_variables, averages, strict=False):
+            variable.assign(average)
+        yield
+        for variable, value in zip(self.model.trainable_variables, raw, strict=False):
+            variable.assign(value)
 
     def _begin(self, ticket: Ticket, order: np.random.Generator, stop: int) -> tuple[dict[str, tf.Tensor], np.ndarray]:
         """Set everything a run starts from; return the masks and the minibatches of its steps."""

@@ -113,7 +113,7 @@ def _chain(experiment: Experiment, trial: int, store: Store, *, first: int) -> I
     resume = (first, store.load(experiment, trial, first - 1).pruned) if first else None
     for done in find_tickets(trainer, experiment.prune, Seeds(trial), resume=resume):
         record = _record(experiment, trial, done.index, 0, done.ticket.mask, done.run)
-        yield replace(record, pruned=done.pruned)
+        yield replace(record, pruned=done.pruned, embedding=trainer.embedding)
 
 
 def _branches(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> Iterator[Record]:
@@ -130,7 +130,8 @@ def _branches(experiment: Experiment, trial: int, store: Store, todo: Sequence[t
         elif experiment.control == "shuffle":
             ticket = shuffle(ticket, theta_k, seeds.control(round, draw))
         run = train(trainer, ticket, seeds, round, f"{experiment.control} {draw}")
-        yield _record(experiment, trial, round, draw, ticket.mask, run)
+        record = _record(experiment, trial, round, draw, ticket.mask, run)
+        yield replace(record, embedding=trainer.embedding)
 
 
 def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
