@@ -100,16 +100,17 @@ def _run(experiments: presets.Preset, store: Store, workers: int) -> None:
 
 @app.command()
 def measure(
-    kind: Annotated[str, typer.Argument(help="stability or anatomy.")],
+    kind: Annotated[str, typer.Argument(help="stability, anatomy or corpus.")],
     preset: Annotated[str, typer.Argument(help="The preset whose tickets are looked at.")],
     trials: Annotated[int | None, typer.Option(help="Number of trials.", show_default=False)] = None,
     out: Out = None,
     workers: Workers = 1,
 ) -> None:
-    """Measure what only trained weights can tell, by training networks of a preset's tickets again.
+    """Measure what the records of a preset do not hold.
 
     stability: how far apart two trainings of one ticket in different data orders end. anatomy: where the survivors of
-    each round started, and how far training moved them. Networks of the search that are missing are trained first.
+    each round started, and how far training moved them. For both, networks of its tickets are trained again, and those
+    that are missing trained first. corpus: counts, words and baselines of its documents; nothing is trained.
     """
     from lthcore import measurements
 
@@ -117,9 +118,10 @@ def measure(
         tickets = presets.adjusted(presets.preset(preset), trials=trials)[0]
         measurements.check(kind, tickets)
         datasets.load(tickets.dataset, tickets.text)
+        count = 1 if kind in measurements.UNTRAINED else tickets.trials
         with _executor(_processes(workers)) as executor:
             done = measurements.run(kind, tickets, Store(out or paths.runs()), executor)
-            list(tqdm(done, total=tickets.trials, unit="trial"))
+            list(tqdm(done, total=count, unit="trial"))
 
 
 @app.command()

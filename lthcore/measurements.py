@@ -1,4 +1,8 @@
-"""Measure what the weights of a search's tickets tell: its networks are trained again, and the numbers stored."""
+"""Measure what records do not hold, and store the numbers.
+
+Most of it is what the weights of a search's tickets tell: its networks are trained again. One kind describes the
+documents a search is made on, and needs no network at all.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from time import perf_counter
 
 import numpy as np
 
-from lthcore import anatomy, environment, stability, trials
+from lthcore import anatomy, description, environment, stability, trials
 from lthcore.config import Experiment
 from lthcore.lottery import early_weights, train
 from lthcore.seeds import Seeds
@@ -65,12 +69,21 @@ def measure_anatomy(trainer: Trainer, experiment: Experiment, trial: int, store:
     }
 
 
-Measure = Callable[[Trainer, Experiment, int, Store], Mapping[str, np.ndarray]]
+def describe_corpus(_: None, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
+    """The documents of an experiment; values are those of `lthcore.description`."""
+    return description.describe(experiment)
+
+
+Measure = Callable[[Trainer | None, Experiment, int, Store], Mapping[str, np.ndarray]]
 
 MEASUREMENTS: dict[str, Measure] = {
     "stability": measure_stability,
     "anatomy": measure_anatomy,
+    "corpus": describe_corpus,
 }
+
+# Kinds that no training enters, and so no trial: they are stored with the first.
+UNTRAINED = frozenset({"corpus"})
 
 
 def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> Iterator[int]:
@@ -81,7 +94,8 @@ def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> 
         Exception: whatever stopped a trial first; what is stored by then stays.
     """
     check(kind, experiment)
-    futures = [executor.submit(complete, kind, experiment, trial, store) for trial in range(experiment.trials)]
+    count = 1 if kind in UNTRAINED else experiment.trials
+    futures = [executor.submit(complete, kind, experiment, trial, store) for trial in range(count)]
     try:
         for done, future in enumerate(as_completed(futures), 1):
             future.result()
@@ -95,22 +109,26 @@ def check(kind: str, experiment: Experiment) -> None:
     """Refuse what cannot be measured.
 
     Raises:
-        ValueError: for an unknown kind, or an experiment that is no search.
+        ValueError: for an unknown kind, an experiment that is no search, or documents asked for where there are none.
     """
     if kind not in MEASUREMENTS:
         raise ValueError(f"unknown measurement {kind!r}; known are {', '.join(MEASUREMENTS)}")
     if not experiment.is_chain:
         raise ValueError(f"{experiment.identity} is no search, so it has no tickets of its own to measure")
+    if kind == "corpus" and experiment.text is None:
+        raise ValueError(f"{experiment.identity} is not about documents, so there is no corpus to describe")
 
 
 def complete(kind: str, experiment: Experiment, trial: int, store: Store) -> None:
     """Take one measurement, unless it is stored. Networks of the search that are missing are trained first."""
     environment.describe()  # now: a commit made while this runs did not compute it
-    trials.complete(experiment, trial, store)
+    trained = kind not in UNTRAINED
+    if trained:
+        trials.complete(experiment, trial, store)
     with store.lock(experiment, trial, kind):
         if store.has_measurement(kind, experiment, trial):
             return
-        trainer, begin = trials.trainer_of(experiment), perf_counter()
+        trainer, begin = trials.trainer_of(experiment) if trained else None, perf_counter()
         values = MEASUREMENTS[kind](trainer, experiment, trial, store)
         store.save_measurement(
             Measurement(
@@ -119,7 +137,7 @@ def complete(kind: str, experiment: Experiment, trial: int, store: Store) -> Non
                 trial=trial,
                 values=values,
                 seconds=perf_counter() - begin,
-                machine=trainer.machine,
+                machine=trainer.machine if trainer else {},
                 environment=environment.describe(),
             )
         )

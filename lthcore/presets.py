@@ -78,8 +78,13 @@ def smoke(preset: Preset, dataset: str) -> Preset:
         replace(
             experiment,
             dataset=dataset,
+            text=experiment.text and replace(experiment.text, length=80, dimension=16, min_count=2, epochs=2),
             train=replace(experiment.train, steps=120, eval_every=20, test_every=20),
-            prune=replace(experiment.prune, rounds=4, rewind_step=min(experiment.prune.rewind_step, 20)),
+            prune=replace(
+                experiment.prune,
+                rounds=min(experiment.prune.rounds, 4),
+                rewind_step=min(experiment.prune.rewind_step, 20),
+            ),
             trials=2,
             rungs=(),
         )

@@ -60,7 +60,11 @@ class Study:
         """The masks that the tickets of one round, from 1 on, were trained with, trial by trial."""
         return [record.pruned for record in self.records(self.tickets, [round - 1])]
 
-    def measured(self, kind: str) -> list[Mapping[str, np.ndarray]]:
+    def corpus(self) -> Mapping[str, np.ndarray]:
+        """The description of the documents; see `lthcore.description`."""
+        return self.measured("corpus", trials=1)[0]
+
+    def measured(self, kind: str, *, trials: int | None = None) -> list[Mapping[str, np.ndarray]]:
         """The values of a measurement of the tickets, trial by trial; where nothing is published, it is taken first.
 
         Raises:
@@ -68,13 +72,14 @@ class Study:
         """
         if not self.published:
             _measure(self, kind)
-        for trial in range(self.tickets.trials):
+        chosen = range(trials or self.tickets.trials)
+        for trial in chosen:
             if not self.store.has_measurement(kind, self.tickets, trial):
                 raise StoreError(
                     f"no stored {kind} of {self.tickets.identity}, trial {trial}, that covers its rounds. Take it with "
                     f"`python -m lthcore measure {kind} {self.name} --out {self.store.root}`, or set COMPUTE = True"
                 )
-        return [self.store.load_measurement(kind, self.tickets, trial).values for trial in range(self.tickets.trials)]
+        return [self.store.load_measurement(kind, self.tickets, trial).values for trial in chosen]
 
 
 def load(
@@ -136,12 +141,13 @@ def _smoke(names: Sequence[str], data: str) -> list[Study]:
     published = {name: presets.preset(name) for name in names}
     real = published[names[0]][0].dataset
     reason = ""
+    embedded = "newswire" if real in datasets.TEXTS else "digits"
     if data == "auto" and not datasets.available(real):
-        data, reason = "digits", f", because {real} is not on this machine"
+        data, reason = embedded, f", because {real} is not on this machine"
     elif data == "auto":
         data = real
-    if data not in (real, "digits"):
-        raise ParameterError(f"unknown DATA {data!r}; known are auto, {real}, digits")
+    if data not in (real, embedded):
+        raise ParameterError(f"unknown DATA {data!r}; known are auto, {real}, {embedded}")
     folder = paths.runs() / "smoke"
     shutil.rmtree(folder, ignore_errors=True)  # a smoke pass is there to be walked, not to be read
     found = [

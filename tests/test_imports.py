@@ -62,6 +62,7 @@ ORDER = [
     "anatomy",
     "store",
     "trials",
+    "description",
     "measurements",
     "verify",
     "frames",

@@ -25,7 +25,7 @@ TICKETS = Experiment(
 def finished(tmp_path_factory) -> Store:
     store = Store(tmp_path_factory.mktemp("results"))
     with ThreadPoolExecutor(1) as executor:
-        for kind in measurements.MEASUREMENTS:
+        for kind in ("stability", "anatomy"):
             assert list(measurements.run(kind, TICKETS, store, executor)) == [1]
     return store
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lthcore.config import TextConfig
-from lthcore.datasets import digits, documents, mnist, newswire, reuters
+from lthcore.datasets import digits, documents, mnist, reuters
 from lthcore.datasets.base import Dataset, DatasetError, Split
 from lthcore.datasets.download import Source, content, locate
 
 __all__ = [
     "DATASETS",
+    "NAMES",
     "SOURCES",
     "TEXTS",
     "Dataset",
@@ -32,15 +33,10 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
 # Data sets of documents, which a `TextConfig` says how to read.
 TEXTS = tuple(documents.GROUPS)
 
+NAMES = (*DATASETS, *TEXTS)
+
 # How many test examples stand behind an accuracy, without loading them.
-TEST_SIZES = {
-    "mnist": mnist.TEST,
-    "digits": digits.TEST,
-    "reuters-r10": 2_545,
-    "reuters-r90": 3_019,
-    "reuters-r115": 3_019,
-    "newswire": newswire.TEST,
-}
+TEST_SIZES = {"mnist": mnist.TEST, "digits": digits.TEST, **documents.TEST}
 
 # The files behind each data set that is not embedded.
 SOURCES: dict[str, tuple[Source, ...]] = {
@@ -54,7 +50,7 @@ def load(name: str, text: TextConfig | None = None) -> Dataset:
     """A data set by name. Never falls back to another one.
 
     Args:
-        name: a key of `DATASETS` or one of `TEXTS`.
+        name: one of `NAMES`.
         text: how documents become tensors; for a set of documents the default if not given.
 
     Raises:
@@ -70,7 +66,7 @@ def load(name: str, text: TextConfig | None = None) -> Dataset:
     if text is not None:
         raise ValueError(f"{name} has no documents, so it takes no text configuration; {', '.join(TEXTS)} do")
     if name not in DATASETS:
-        raise ValueError(f"unknown data set {name!r}; known are {', '.join([*DATASETS, *TEXTS])}")
+        raise ValueError(f"unknown data set {name!r}; known are {', '.join(NAMES)}")
     return DATASETS[name]()
 
 
@@ -102,6 +98,6 @@ def verify(name: str) -> list[str]:
 
 
 def _check_name(name: str) -> None:
-    known = dict.fromkeys([*DATASETS, *TEXTS, *SOURCES])
+    known = dict.fromkeys([*NAMES, *SOURCES])
     if name not in known:
         raise ValueError(f"unknown data set {name!r}; known are {', '.join(known)}")

@@ -30,6 +30,9 @@ GROUPS = {
     "newswire": ("newswire", "all"),
 }
 
+# Their test documents with a label of the group.
+TEST = {"reuters-r10": 2_545, "reuters-r90": 3_019, "reuters-r115": 3_019, "newswire": 137}
+
 # Held back for validation: a tenth of a corpus' training documents, drawn once from a fixed seed. The same documents
 # are held back for every group, so that one vocabulary and one language model, which see none of them, serve all.
 VALIDATION_SHARE = 0.1
@@ -53,8 +56,14 @@ class Reading:
     held: frozenset[int]
 
 
+@lru_cache(maxsize=2)
+def corpus(name: str) -> Corpus:
+    """A corpus by name, a key of `CORPORA`; kept in memory, because several groups are made of one."""
+    return CORPORA[name]()
+
+
 def load(name: str, config: TextConfig) -> Dataset:
-    """Documents as word numbers and label sets.
+    """A data set of documents by name.
 
     Args:
         name: a key of `GROUPS`.
@@ -65,7 +74,33 @@ def load(name: str, config: TextConfig) -> Dataset:
         ValueError: if a file of word vectors cannot be used.
     """
     corpus_name, group_name = GROUPS[name]
-    corpus = _corpus(corpus_name)
+    return prepare(name, corpus(corpus_name), group_name, config)
+
+
+def prepare(name: str, corpus: Corpus, group_name: str, config: TextConfig) -> Dataset:
+    """Documents of any corpus as word numbers and label sets.
+
+    Args:
+        name: what the data set is to be called.
+        corpus: the documents.
+        group_name: the categories, see `lthcore.datasets.corpus.group`.
+        config: how documents become tensors.
+
+    Returns:
+        Training, validation and test documents: int32 word numbers (documents, length) and float32 label sets
+        (documents, categories), with the names of the categories and the table of initial word vectors.
+
+    Raises:
+        DatasetError: if the corpus does not have the categories of the group.
+        ValueError: if a file of word vectors cannot be used.
+
+    Example:
+        >>> data = prepare("news", corpus("newswire"), "all", TextConfig(length=40, dimension=4, epochs=1))
+        >>> data.train.x.shape[1], data.labels[:2], data.table.vectors.shape[1]
+        (40, ('acq', 'corn'), 4)
+
+    Book: chapter *Text*.
+    """
     reading = read(corpus, config)
     group = corpora.group(corpus, group_name, documents=config.documents, bodiless=config.bodiless)
 
@@ -105,11 +140,6 @@ def held_out(documents: Sequence[Document], held: frozenset[int]) -> tuple[list[
     """Training documents apart from those held back for validation."""
     validation = [document for document in documents if document.number in held]
     return [document for document in documents if document.number not in held], validation
-
-
-@lru_cache(maxsize=2)
-def _corpus(name: str) -> Corpus:
-    return CORPORA[name]()
 
 
 def _held(corpus: Corpus) -> frozenset[int]:
