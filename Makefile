@@ -41,6 +41,7 @@ notebooks: $(READY)  ## Execute every chapter and renew the committed notebooks.
 
 benchmark: $(READY)  ## Speed and memory, side by side with what one would use instead.
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.text
 	$(BIN)/python -m benchmarks.memory
 
 clean:  ## Remove what was built; results and downloads stay.
