@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lthcore.config import Experiment
+from lthcore.config import Experiment, TextConfig
 from lthcore.studies import ParameterError, Study
 
 
@@ -37,20 +37,36 @@ def check_parameters(namespace: Mapping[str, object], known: str) -> None:
 def card(experiment: Experiment) -> Markdown:
     """The experiment as a table, rendered from the configuration that ran."""
     train, prune = experiment.train, experiment.prune
-    options = "".join(f", {name} {value:g}" for name, value in train.optimizer_options)
+    options = "".join(
+        f", {name}" if value is True else f", {name} {value:g}" for name, value in train.optimizer_options
+    )
+    variant = "".join(f", {name} {value}" for name, value in experiment.model_options)
     exceptions = "".join(f", {100 * rate:g} % of `{name}`" for name, rate in prune.layer_rates)
     rows = {
         "Identity": f"`{experiment.identity}`",
-        "Data, model": f"{experiment.dataset}, `{experiment.model}`",
+        "Data, model": f"{experiment.dataset}, `{experiment.model}`{variant}",
+        **({"Documents": _reading(experiment.text)} if experiment.text else {}),
         "Training": f"{whole(train.steps)} steps of {train.batch_size} examples",
         "Optimizer": f"{train.optimizer}, learning rate {train.learning_rate:g}{options}",
-        "Evaluation": f"validation every {train.eval_every} steps, test every {train.test_every}",
+        "Evaluation": f"validation every {train.eval_every} steps, test every {train.test_every}; "
+        f"early stop by {train.stop_by.replace('_', ' ').replace('f1', 'F1')}",
         "Pruning": f"{prune.schedule}, {prune.scope}: {100 * prune.rate:g} % of each layer{exceptions}, per round; "
         f"criterion `{prune.criterion}`",
         "Survivors": _survivors(experiment),
         "Extent": f"{experiment.trials} trials, rounds 0 to {prune.rounds}",
     }
     return table(["", "Experiment"], [[key, value] for key, value in rows.items()])
+
+
+def _reading(text: TextConfig) -> str:
+    """How documents become tensors, in words."""
+    source = f"`{text.vectors}`"
+    if text.vectors == "skip-gram":
+        source = f"skip-gram, window {text.window}, {text.negative} noise words, {text.epochs} epochs"
+    return (
+        f"first {text.length} tokens; words seen {text.min_count} times in training; vectors of {text.dimension} "
+        f"numbers ({source}); words without one: {text.oov}"
+    )
 
 
 def _survivors(experiment: Experiment) -> str:
@@ -122,6 +138,12 @@ def steps(gap: Mapping[str, float]) -> str:
     return f"{mean}{_SPACE}steps [{low},{_SPACE}{high}]"
 
 
+def plain(gap: Mapping[str, float], digits: int = 4) -> str:
+    """A difference in its own unit with its interval: ``+0.0012 [-0.0040, +0.0064]``."""
+    mean, low, high = (f"{gap[key]:+.{digits}f}".replace("-", "\N{MINUS SIGN}") for key in ("mean", "low", "high"))
+    return f"{mean} [{low},{_SPACE}{high}]"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """A statement of the paper about a difference, and what was measured here.
@@ -131,7 +153,7 @@ class Claim:
         text: what is claimed.
         theirs: the number they report, or an en dash.
         gap: the difference measured here: ``mean, low, high``.
-        unit: how to write it: `points`, `steps` or `times`.
+        unit: how to write it: `points`, `plain`, `steps` or `times`.
         above: what the difference must exceed for the claim to hold.
     """
 
