@@ -184,7 +184,8 @@ def show(
 ) -> None:
     """Print stored results: per experiment, or round by round for one preset.
 
-    Test accuracy is read at the early stop: its mean, worst and best trial, and the number of trials.
+    Test accuracy is read at the early stop: its mean, worst and best trial, and the number of trials. For documents of
+    several topics it is micro-F1 at the threshold chosen on the validation set.
     """
     with _one_clear_error():
         wanted = None if preset is None else [experiment.identity for experiment in presets.preset(preset)]
@@ -216,7 +217,7 @@ def frame(
 ) -> None:
     """Print every stored result, one row per trained network.
 
-    Densities and accuracies are fractions. Without --out, published results are printed and after them those of
+    Densities, accuracies and F1 are fractions. Without --out, published results are printed and after them those of
     data/runs that repeat none of these.
     """
     with _one_clear_error():

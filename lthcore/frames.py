@@ -202,10 +202,14 @@ def overview(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_round(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per round of an experiment: density, accuracy at the early stop and its spread, early-stop step."""
-    accuracy = summary(frame, "test_accuracy").set_index("round")
+    """One row per round of an experiment: density, score at the early stop and its spread, early-stop step.
+
+    The score is the test accuracy, or, of label sets, micro-F1 at the threshold chosen on validation.
+    """
+    value = "tuned_micro_f1" if frame["tuned_micro_f1"].notna().all() else "test_accuracy"
+    scores = summary(frame, value).set_index("round")
     step = summary(frame, "early_stop_step").set_index("round")["mean"]
-    table = accuracy.rename(columns={"mean": "test_accuracy", "n": "trials"}).round(4)
+    table = scores.rename(columns={"mean": value, "n": "trials"}).round(4)
     return table.assign(early_stop_step=step.round().astype(int))
 
 
