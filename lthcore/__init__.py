@@ -1,8 +1,10 @@
 """lthcore: a laboratory for the lottery ticket hypothesis.
 
-The modules form a one-way order, from values to programs: ``seeds, mask, config → connectivity, criteria, prune,
-ticket, history, datasets → models, weights, loop → train → lottery → stability, anatomy → archive, store, trials,
-measurements, verify → frames → figures, studies, chapter, notebooks → cli``. Import from the module where a name lives.
+The modules form a one-way order, from values to programs: ``seeds, mask, config, archive → text, vocabulary, vectors,
+language, tables, metrics, baselines → connectivity, criteria, prune, ticket, history, presets, datasets → windows,
+layers, text_models, models, weights, optimizers, loop, evaluation, fit → train → lottery → stability, anatomy →
+records, store, trials, description, measurements, verify → frames, topics → figures, text_figures, studies, chapter,
+notebooks → cli``. Import from the module where a name lives.
 """
 
 import os

@@ -37,9 +37,7 @@ def check_parameters(namespace: Mapping[str, object], known: str) -> None:
 def card(experiment: Experiment) -> Markdown:
     """The experiment as a table, rendered from the configuration that ran."""
     train, prune = experiment.train, experiment.prune
-    options = "".join(
-        f", {name}" if value is True else f", {name} {value:g}" for name, value in train.optimizer_options
-    )
+    options = "".join(f", {name} {_setting(value)}" for name, value in train.optimizer_options)
     variant = "".join(f", {name} {value}" for name, value in experiment.model_options)
     exceptions = "".join(f", {100 * rate:g} % of `{name}`" for name, rate in prune.layer_rates)
     rows = {
@@ -49,9 +47,9 @@ def card(experiment: Experiment) -> Markdown:
         "Training": f"{whole(train.steps)} steps of {train.batch_size} examples",
         "Optimizer": f"{train.optimizer}, learning rate {train.learning_rate:g}{options}",
         "Evaluation": f"validation every {train.eval_every} steps, test every {train.test_every}; "
-        f"early stop by {train.stop_by.replace('_', ' ').replace('f1', 'F1')}",
+        f"early stop by {train.stop_by.replace('micro_f1', 'micro-F1').replace('_', ' ')}",
         "Pruning": f"{prune.schedule}, {prune.scope}: {100 * prune.rate:g} % of each layer{exceptions}, per round; "
-        f"criterion `{prune.criterion}`",
+        f"criterion `{prune.criterion}`{'; word vectors too' if prune.embeddings else ''}",
         "Survivors": _survivors(experiment),
         "Extent": f"{experiment.trials} trials, rounds 0 to {prune.rounds}",
     }
@@ -63,10 +61,17 @@ def _reading(text: TextConfig) -> str:
     source = f"`{text.vectors}`"
     if text.vectors == "skip-gram":
         source = f"skip-gram, window {text.window}, {text.negative} noise words, {text.epochs} epochs"
+    kept = {"labelled": "those with a label", "all": "all"}[text.documents]
+    bodiless = {"keep": "headlines alone kept", "drop": "headlines alone dropped"}[text.bodiless]
     return (
-        f"first {text.length} tokens; words seen {text.min_count} times in training; vectors of {text.dimension} "
-        f"numbers ({source}); words without one: {text.oov}"
+        f"{kept}, {bodiless}; first {text.length} tokens; words seen at least {text.min_count} times in training; "
+        f"vectors of {text.dimension} numbers ({source}); words without one: {text.oov}"
     )
+
+
+def _setting(value: float | bool | str) -> str:
+    """The value of an option: numbers short, anything else as it is."""
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
 def _survivors(experiment: Experiment) -> str:

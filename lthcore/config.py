@@ -136,6 +136,7 @@ class PruneConfig:
             word += "_continue"
         if self.rewind_step:
             word += "_late"
+        word += "_embeddings" if self.embeddings else ""
         return word + ("_global" if self.scope == "global" else "")
 
 
@@ -147,12 +148,13 @@ class TextConfig:
         length: words of a document that are read; longer ones are cut, shorter ones padded.
         min_count: how often a word must stand in the training documents to get a place in the vocabulary.
         vectors: where word vectors come from: ``"skip-gram"`` trains a language model on the training documents, any
-            other text is the path of a file of pretrained vectors.
+            other text is the path of a file of pretrained vectors. The path is part of the identity and the content
+            is not, so other vectors belong into a file of another name.
         dimension: numbers in a word vector.
         window: words on each side that skip-gram predicts.
         negative: noise words per predicted word.
         epochs: passes of skip-gram over the training documents.
-        oov: how words of the vocabulary without a vector start; see `lthcore.language`.
+        oov: how words of the vocabulary without a vector start; see `lthcore.tables`.
         documents: ``"labelled"`` keeps the documents with a category of the group, ``"all"`` the others as well.
         bodiless: ``"keep"`` or ``"drop"`` documents that have a headline only.
     """
@@ -214,6 +216,8 @@ class Experiment:
             raise ValueError("control 'continue' needs a search in which survivors train on: between='continue'")
         if any(not 0 < rung <= self.prune.rounds for rung in self.rungs):
             raise ValueError(f"rungs must lie in 1 … {self.prune.rounds}, the last round; got {self.rungs}")
+        if self.text and self.prune.criterion == "inert_first":
+            raise ValueError("criterion 'inert_first' is for networks of consecutive dense layers, not for documents")
         if self.prune.rewind_step >= self.train.steps:
             raise ValueError(
                 f"rewind_step ({self.prune.rewind_step}) must come before the end of training ({self.train.steps})"

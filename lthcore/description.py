@@ -63,7 +63,7 @@ def packed(lines: Sequence[str]) -> np.ndarray:
 
 def unpacked(array: np.ndarray) -> tuple[str, ...]:
     """The inverse of `packed`."""
-    return tuple(array.tobytes().decode().split("\n"))
+    return tuple(array.tobytes().decode().split("\n")) if array.size else ()
 
 
 def stored_baselines(values: Mapping[str, np.ndarray]) -> tuple[Baseline, ...]:
@@ -101,11 +101,12 @@ def _neighbours(reading: documents.Reading) -> dict[str, np.ndarray]:
 
 
 def _image(experiment: Experiment, reading: documents.Reading, group: Group) -> np.ndarray:
-    """The first test document of median length as it enters the network, float16 (length, D)."""
+    """The first test document nearest to the median length, float16 (length, D); words without a vector are zero."""
     lengths = np.array([len(document.tokens) for document in group.test])
     chosen = group.test[int(np.argmin(np.abs(lengths - np.median(lengths))))]
     table = tables.table(reading.vocabulary, reading.vectors, experiment.text.oov)
-    ids = encode([chosen.tokens], reading.vocabulary, experiment.text.length)[0]
+    unknown = "skip" if experiment.text.oov == "skip" else "token"
+    ids = encode([chosen.tokens], reading.vocabulary, experiment.text.length, unknown=unknown)[0]
     return tables.image(ids, table.vectors).astype(np.float16)
 
 

@@ -10,12 +10,14 @@ from scipy import stats
 
 from lthcore import metrics
 from lthcore.config import Experiment
-from lthcore.store import Record, Store
+from lthcore.records import Record
+from lthcore.store import Store
 
 COLUMNS = (
     "experiment",
     "dataset",
     "model",
+    "variant",
     "optimizer",
     "method",
     "control",
@@ -48,8 +50,8 @@ def row(record: Record) -> dict[str, object]:
     Accuracies and densities are fractions; ``test_accuracy`` and ``validation_accuracy`` are read at the early stop,
     ``final_accuracy`` is the test accuracy after the last step. ``prune_step`` is the step whose weights were scored:
     0 for criteria that look at initial weights only. Of label sets, accuracy is that of whole sets; ``micro_f1`` is
-    read at threshold 0.5, columns with ``tuned`` at the threshold chosen on validation. Macro-F1 counts empty
-    categories as 0. What does not apply is NaN.
+    read at threshold 0.5, ``first_label`` and columns with ``tuned`` at the one chosen on validation. Macro-F1 counts
+    empty categories as 0. What does not apply is NaN.
     """
     experiment, history = record.experiment, record.history
     rewound = record.round and experiment.control in ("rewind", "shuffle")
@@ -58,6 +60,7 @@ def row(record: Record) -> dict[str, object]:
         "experiment": experiment.identity,
         "dataset": experiment.dataset,
         "model": experiment.model,
+        "variant": dict(experiment.model_options).get("variant", ""),
         "optimizer": experiment.train.optimizer,
         "method": experiment.prune.method,
         "control": experiment.control,

@@ -53,16 +53,19 @@ def compile_segment(
             value = loss(tf.gather(y, batch), model(tf.gather(x, batch), training=True))
             if model.losses:  # regularisation
                 value += tf.add_n(model.losses)
-        # Those of word vectors come as a list of rows; the optimizer moves all rows, as momentum asks.
-        update([tf.convert_to_tensor(gradient) for gradient in tape.gradient(value, variables)], masks)
+        # Those of word vectors come as a list of rows; the optimizer moves all rows, as momentum asks. A variable that
+        # does not enter the loss has none.
+        gradients = tape.gradient(value, variables)
+        update([None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients], masks)
         return value
 
     # Where the model itself is a plain graph, the element-wise work on all weights is still XLA's to fuse.
     @tf.function(jit_compile=True, autograph=False)
-    def update(gradients: list[tf.Tensor], masks: Mapping[str, tf.Tensor]) -> None:
+    def update(gradients: list[tf.Tensor | None], masks: Mapping[str, tf.Tensor]) -> None:
         gradients = list(gradients)
         for name in names:
-            gradients[places[name]] *= masks[name]
+            if gradients[places[name]] is not None:
+                gradients[places[name]] *= masks[name]
         optimizer.apply(gradients, variables)
         for name in names:
             variables[places[name]].assign(variables[places[name]] * masks[name])

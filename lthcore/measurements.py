@@ -12,11 +12,12 @@ from time import perf_counter
 
 import numpy as np
 
-from lthcore import anatomy, description, environment, stability, trials
+from lthcore import anatomy, datasets, description, environment, stability, trials
 from lthcore.config import Experiment
 from lthcore.lottery import early_weights, train
+from lthcore.records import Measurement
 from lthcore.seeds import Seeds
-from lthcore.store import Measurement, Store
+from lthcore.store import Store
 from lthcore.ticket import Ticket, rewind, shuffle
 from lthcore.train import Trainer
 
@@ -115,8 +116,11 @@ def check(kind: str, experiment: Experiment) -> None:
         raise ValueError(f"unknown measurement {kind!r}; known are {', '.join(MEASUREMENTS)}")
     if not experiment.is_chain:
         raise ValueError(f"{experiment.identity} is no search, so it has no tickets of its own to measure")
-    if kind == "corpus" and experiment.text is None:
+    documents = experiment.dataset in datasets.TEXTS and experiment.text is not None
+    if kind == "corpus" and not documents:
         raise ValueError(f"{experiment.identity} is not about documents, so there is no corpus to describe")
+    if kind == "anatomy" and documents:
+        raise ValueError(f"{experiment.identity} reads documents; the anatomy looks at weights on pixels")
 
 
 def complete(kind: str, experiment: Experiment, trial: int, store: Store) -> None:

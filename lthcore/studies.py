@@ -14,7 +14,8 @@ from IPython.display import Markdown, display
 from lthcore import datasets, frames, paths, presets
 from lthcore.config import Experiment
 from lthcore.mask import Mask
-from lthcore.store import Record, Store, StoreError
+from lthcore.records import Record
+from lthcore.store import Store, StoreError
 
 
 class ParameterError(Exception):

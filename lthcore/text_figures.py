@@ -63,12 +63,13 @@ def by_class(table: pd.DataFrame, ax: Axes) -> Axes:
         table: of `lthcore.topics.by_class`.
         ax: where to draw.
     """
-    present = [label for label in CLASSES.values() if label in set(table["class"])]
-    colors = plt.get_cmap("viridis")(np.linspace(0.0, 0.9, len(present)))
-    for place, (label, color) in enumerate(zip(present, colors, strict=True)):
+    colors = plt.get_cmap("viridis")(np.linspace(0.0, 0.9, len(CLASSES)))
+    for place, (label, color) in enumerate(zip(CLASSES.values(), colors, strict=True)):
         rounds = table[table["class"] == label].groupby("round")
+        if not len(rounds):
+            continue
         density, value = 100 * rounds["density"].mean(), rounds["micro_f1"].agg(["mean", "min", "max"])
-        style, marker = ("-", "--", "-.", ":", "-")[place], "os^Dv"[place]
+        style, marker = ("-", "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)))[place], "os^Dv"[place]
         ax.plot(density, value["mean"], color=color, linestyle=style, marker=marker, markersize=4, label=label)
         ax.fill_between(density, value["min"], value["max"], color=color, alpha=0.12, lw=0)
     figures.falling_density(ax)

@@ -23,8 +23,8 @@ class TableRows(keras.initializers.Initializer):
     def __init__(self, table: Table, seed: int = 0) -> None:
         self.table, self.seed = table, seed
 
-    def __call__(self, shape: tuple[int, ...], dtype: object = None) -> np.ndarray:
-        """The vectors; `shape` must be the table's."""
+    def __call__(self, shape: tuple[int, ...], dtype: object = None) -> object:
+        """The vectors, a float32 tensor; `shape` must be the table's."""
         if tuple(shape) != self.table.vectors.shape:
             raise ValueError(f"the table has shape {self.table.vectors.shape}, not {tuple(shape)}")
         return keras.ops.convert_to_tensor(drawn(self.table, np.random.Generator(np.random.PCG64(self.seed))))
@@ -48,7 +48,8 @@ def kim_cnn(
     """The convolutional network of Kim for documents of several labels.
 
     Word vectors; filters over windows of 3, 4 and 5 words; ReLU; the maximum over time; dropout; one logit per
-    category, to be read through a sigmoid. The columns of the output layer are kept at Euclidean norm 3 or less.
+    category, to be read through a sigmoid. After every step the columns of the output layer are cut back to Euclidean
+    norm 3; a moving average of the weights is taken before that, as Keras does, and may exceed it a little.
 
     Args:
         input_shape: (L,), words of a document.
@@ -63,7 +64,7 @@ def kim_cnn(
         max_norm: largest norm of an output column.
 
     Raises:
-        ValueError: for an unknown variant.
+        ValueError: for an unknown variant, or documents shorter than a window.
 
     Source: {cite}`Kim14`, sections 2 and 3.
     Book: chapter *Text*.
@@ -104,7 +105,7 @@ def bilstm(
     """A bidirectional LSTM over word vectors, its states maximised over time, then dropout and one logit per category.
 
     A reduction of LSTM-reg ({cite}`ARTL19`): one layer of 64 units each way instead of 512, dropout as the only
-    regularisation. Words of the language model are trained further.
+    regularisation. Words of the language model are trained further. The padding is read like words, as zero vectors.
 
     Args:
         input_shape: (L,), words of a document.

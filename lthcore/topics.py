@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from lthcore import metrics
-from lthcore.store import Record
+from lthcore.records import Record
 
 # Classes of categories by their training documents: lower bound → label, the most frequent first.
 CLASSES = {300: "300 or more", 100: "100 to 299", 30: "30 to 99", 10: "10 to 29", 0: "fewer than 10"}
@@ -62,8 +62,8 @@ def deaths(pooled: pd.DataFrame) -> pd.DataFrame:
         pooled: of `over_trials`.
 
     Returns:
-        One row per category: ``category, size, dense, died``: F1 of the dense network, and the density of the round in
-        which it died; 1 if the dense network never found it, 0 if it lives to the last round.
+        One row per category: ``category, size, dense, died``: F1 in the first round given, that of the dense network,
+        and the density of the round in which it died; 1 if the dense network never found it, 0 if it lives to the last.
     """
     rows = []
     for (category, size), part in pooled.groupby(["category", "size"], sort=False):

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lthcore import evaluation, loop, models, optimizers
+from lthcore import evaluation, fit, loop, models, optimizers
 from lthcore import weights as keras_weights
 from lthcore.config import TrainConfig
 from lthcore.datasets.base import Dataset
@@ -29,11 +29,12 @@ class Trainer:
     optimizer state, and random generators seeded from the run's own stream; nothing leaks from one run to the next.
 
     Args:
-        model: any built Keras model with named layers; classifiers end in logits, or in a softmax.
+        model: any built Keras model with named layers; it ends in logits, or in a softmax, for label sets in sigmoids.
         data: what to train on; shapes and labels must fit the model and the loss.
         config: how to train.
         optimizer: a Keras optimizer to use instead of the one `config` names; it must be element-wise.
-        compiler: ``"xla"``, ``"graph"``, or ``"auto"`` for the one that is faster for this model and device.
+        compiler: ``"xla"``, ``"graph"``, or ``"auto"`` for the one that is faster for this model and device. It is
+            that of the model; the optimizer's update is XLA's in any case.
         embeddings: whether trained tables of word vectors are prunable too.
         fresh: draws initial weights, where the layers' own initializers are not what is wanted.
 
@@ -64,7 +65,7 @@ class Trainer:
         embeddings: bool = False,
         fresh: Callable[[np.random.Generator], Weights] | None = None,
     ) -> None:
-        _check_fit(model, data, config)
+        fit.check(model, data, config)
         if compiler not in ("auto", "xla", "graph"):
             raise ValueError(f"unknown compiler {compiler!r}; known are auto, xla, graph")
         self.model, self.data, self.config = model, data, config
@@ -77,7 +78,7 @@ class Trainer:
         self._fresh = fresh
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         xla = compiler == "xla" or (compiler == "auto" and models.prefers_xla(model, on_gpu=on_gpu))
-        loss = loop.LOSSES[config.loss](from_logits=not _ends_in_probabilities(model))
+        loss = loop.LOSSES[config.loss](from_logits=fit.head(model) == "linear")
         self._segment = loop.compile_segment(model, self.optimizer, loss, data.train, self.prunable, xla=xla)
         self._score = evaluation.evaluator(model, loss, data)
         self.machine = {
@@ -138,7 +139,9 @@ class Trainer:
                 if mark % self.config.eval_every == 0 or mark == stop:
                     rows.append(self._row(mark, losses, last=mark == stop))
                     losses = []
-                    if best_row([row[self.config.stop_by] for row in rows], self.config.stop_by) == len(rows) - 1:
+                    # In the precision of the history, so that both find the same row.
+                    scores = np.array([row[self.config.stop_by] for row in rows], np.float32)
+                    if best_row(scores, self.config.stop_by) == len(rows) - 1:
                         best = final
         if not final.finite():
             raise DivergedError(f"a weight is not finite after step {stop}")
@@ -171,9 +174,11 @@ class Trainer:
         raw = [variable.numpy() for variable in self.model.trainable_variables] if averages else []
         for variable, average in zip(self.model.trainable_variables, averages, strict=False):
             variable.assign(average)
-        yield
-        for variable, value in zip(self.model.trainable_variables, raw, strict=False):
-            variable.assign(value)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.model.trainable_variables, raw, strict=False):
+                variable.assign(value)
 
     def _begin(self, ticket: Ticket, order: np.random.Generator, stop: int) -> tuple[dict[str, tf.Tensor], np.ndarray]:
         """Set everything a run starts from; return the masks and the minibatches of its steps."""
@@ -255,34 +260,6 @@ def _history(rows: list[dict[str, float]], stop_by: str) -> History:
     names = dict.fromkeys(name for row in rows for name in row if name != "step")
     columns = {name: np.array([row.get(name, np.nan) for row in rows], np.float32) for name in names}
     return History({"step": np.array([row["step"] for row in rows], np.int32), **columns}, stop_by)
-
-
-def _check_fit(model: keras.Model, data: Dataset, config: TrainConfig) -> None:
-    keras_weights.variables(model)  # refuses models that cannot be read
-    if config.batch_size > len(data.train):
-        raise ValueError(f"batch_size {config.batch_size} exceeds the {len(data.train)} training examples")
-    try:
-        outputs = model(data.train.x[:1], training=False).shape
-    except Exception as error:
-        shape = data.input_shape
-        raise ValueError(
-            f"model {model.name!r} cannot take examples of shape {shape} of {data.name}: {error}"
-        ) from error
-    if data.multilabel != (config.loss == "binary_crossentropy") or (
-        config.stop_by == "validation_micro_f1" and not data.multilabel
-    ):
-        kind = "label sets: use loss='binary_crossentropy'" if data.multilabel else "one class per example"
-        raise ValueError(f"{data.name} has {kind}; got loss={config.loss!r}, stop_by={config.stop_by!r}")
-    if outputs[1:] != (data.classes,):
-        raise ValueError(
-            f"model {model.name!r} has outputs of shape {outputs[1:]}, {data.name} needs ({data.classes},)"
-        )
-
-
-def _ends_in_probabilities(model: keras.Model) -> bool:
-    last = model.layers[-1]
-    activation = getattr(getattr(last, "activation", None), "__name__", None)
-    return activation in ("softmax", "sigmoid") or isinstance(last, keras.layers.Softmax)
 
 
 def _threads() -> int | str:

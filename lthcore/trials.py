@@ -15,8 +15,9 @@ from lthcore.history import Run
 from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.mask import Mask
 from lthcore.prune import ladder
+from lthcore.records import Record
 from lthcore.seeds import Seeds
-from lthcore.store import Record, Store
+from lthcore.store import Store
 from lthcore.ticket import Ticket, reinit, rewind, shuffle
 from lthcore.train import Trainer
 

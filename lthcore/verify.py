@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import nan
 
-from lthcore.store import Record
+from lthcore.records import Record
 
 # What must agree for the last bit to be owed; the commit and the number of threads are not among it.
 SAME_KIND = ("tensorflow", "keras", "numpy", "onednn", "system", "processor")
@@ -80,12 +80,17 @@ def compare(stored: Record, again: Record) -> Comparison:
     before, after = (float(record.history["validation_loss"][0]) for record in (stored, again))
     return Comparison(
         weights=stored.weights_sha256 == again.weights_sha256,
-        history=stored.history == again.history and dict(stored.test) == dict(again.test),
+        history=stored.history == again.history and _scores(stored) == _scores(again),
         masks=dict(stored.kept) == dict(again.kept) and stored.pruned == again.pruned,
         same_kind=_kind(stored) == _kind(again),
         accuracy_gap=again.test["accuracy"] - stored.test["accuracy"],
         start_gap=(after - before) / before if untrained else nan,
     )
+
+
+def _scores(record: Record) -> tuple:
+    """All that was measured at the early stop."""
+    return dict(record.test), None if record.counts is None else record.counts.tolist(), record.embedding
 
 
 def _kind(record: Record) -> tuple:

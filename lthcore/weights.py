@@ -78,6 +78,8 @@ def prunable(model: keras.Model, *, embeddings: bool = False) -> tuple[str, ...]
     """
     kinds = (*_KERNELS, "embeddings") if embeddings else _KERNELS
     names = tuple(name_of(model, variable) for variable in model.trainable_variables if variable.name in kinds)
+    if embeddings and not any(name.endswith("embeddings") for name in names):
+        raise ValueError(f"model {model.name!r} has no trained embedding to prune: use embeddings=False")
     if not names:
         raise ValueError(f"model {model.name!r} has no trainable kernel to prune")
     return names

@@ -7,7 +7,8 @@ import numpy as np
 from lthcore.history import COLUMNS, History
 from lthcore.mask import Mask
 from lthcore.presets import LENET
-from lthcore.store import Record, Store
+from lthcore.records import Record
+from lthcore.store import Store
 
 RECORD = Record(
     experiment=LENET,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lthcore import chapter, criteria, lottery, presets
@@ -56,6 +58,42 @@ def test_the_card_shows_the_configuration_that_ran():
     text = chapter.card(tickets).data
     for part in (tickets.identity, "5\u00a0000 steps of 60", "0.0012", "10 % of `output/kernel`", "3 trials"):
         assert part in text
+
+
+def test_the_card_of_documents_says_how_they_are_read_and_what_stops_the_training():
+    tickets = presets.REUTERS_R90[0]
+    text = chapter.card(tickets).data
+    for part in (
+        tickets.identity,
+        "| Data, model | reuters-r90, `kim_cnn`, variant nonstatic |",
+        "| Documents | those with a label, headlines alone kept; first 200 tokens; words seen at least 5 times",
+        "vectors of 150 numbers (skip-gram, window 10, 5 noise words, 10 epochs); words without one: uniform |",
+        "early stop by validation micro-F1",
+        "use_ema True, ema_momentum 0.997",
+        "3 trials",
+    ):
+        assert part in text
+
+
+def test_the_card_names_a_file_of_word_vectors():
+    read = replace(presets.KIM, text=replace(presets.KIM.text, vectors="vectors.bin", dimension=300, oov="skip"))
+    text = chapter.card(read).data
+    assert "vectors of 300 numbers (`vectors.bin`); words without one: skip" in text
+    assert "skip-gram" not in text
+
+
+def test_the_card_of_images_says_nothing_of_documents():
+    text = chapter.card(presets.LENET).data
+    for word in ("Documents", "tokens", "words", "vectors", "variant", "F1"):
+        assert word not in text
+    assert "| Data, model | mnist, `lenet_300_100` |" in text
+    assert "early stop by validation loss" in text
+
+
+def test_a_difference_in_its_own_unit_is_written_with_sign_and_interval():
+    gap = {"mean": -0.00123, "low": -0.004, "high": 0.0064, "n": 3}
+    assert chapter.plain(gap) == "\u22120.0012 [\u22120.0040,\u00a0+0.0064]"
+    assert chapter.plain({"mean": 1.26, "low": 0.0, "high": 2.5}, digits=1) == "+1.3 [+0.0,\u00a0+2.5]"
 
 
 def test_a_ratio_is_written_with_its_interval():

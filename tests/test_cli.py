@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from lthcore import datasets, frames, paths
+from lthcore import datasets, frames, paths, presets
 from lthcore.cli import app
-from lthcore.datasets import mnist
+from lthcore.datasets import documents, mnist, reuters
 from lthcore.store import Store
 
 RUN = ["run", "digits-smoke", "--trials", "1", "--rounds", "1", "--steps", "20"]
@@ -40,6 +40,7 @@ def test_help_teaches_the_first_steps():
         (["data", "verify", "letters"], "unknown data set 'letters'"),
         (["run", "digits-smoke", "--steps", "0"], "steps must be a whole number >= 1"),
         (["show", "mnist-huge"], "unknown preset"),
+        (["measure", "corpus", "mnist-short"], "is not about documents, so there is no corpus to describe"),
     ],
 )
 def test_a_mistake_gets_one_clear_error(arguments, message):
@@ -51,11 +52,15 @@ def test_a_mistake_gets_one_clear_error(arguments, message):
 
 @pytest.fixture
 def no_data(monkeypatch, tmp_path):
-    """No MNIST on disk, and mirrors that are gone."""
-    gone = tuple(replace(source, mirrors=("http://127.0.0.1:1/gone.gz",)) for source in mnist.SOURCES)
+    """Nothing on disk, and mirrors that are gone."""
     monkeypatch.setattr(paths, "raw", lambda: [tmp_path])
-    monkeypatch.setattr(mnist, "SOURCES", gone)
-    monkeypatch.setitem(datasets.SOURCES, "mnist", gone)
+    monkeypatch.setattr(paths, "cache", lambda: tmp_path / "cache")
+    for module in (mnist, reuters):
+        gone = tuple(replace(source, mirrors=("http://127.0.0.1:1/gone.gz",)) for source in module.SOURCES)
+        for name in [name for name, found in datasets.SOURCES.items() if found is module.SOURCES]:
+            monkeypatch.setitem(datasets.SOURCES, name, gone)
+        monkeypatch.setattr(module, "SOURCES", gone)
+    monkeypatch.setattr(reuters, "SOURCE", reuters.SOURCES[0])
 
 
 @pytest.mark.parametrize("arguments", [["data", "verify"], ["data", "fetch"], ["run", "mnist-smoke"]])
@@ -65,6 +70,37 @@ def test_missing_data_is_told_before_anything_is_trained(no_data, monkeypatch, t
     result = invoke(*arguments)
     assert result.exit_code == 1
     assert "train-images-idx3-ubyte is not on this machine" in result.output
+
+
+@pytest.mark.parametrize("name", ["reuters", "reuters-r90"])
+@pytest.mark.parametrize("command", ["fetch", "verify"])
+def test_missing_documents_are_told_with_the_file_and_the_command(no_data, command, name):
+    result = invoke("data", command, name)
+    assert result.exit_code == 1
+    assert result.output.count("error:") == 1
+    assert "reuters21578.tar is not on this machine" in result.output
+    assert "run `python -m lthcore data fetch reuters`" in result.output
+    assert ("http://127.0.0.1:1/gone.gz" in result.output) == (command == "fetch"), "verify downloads nothing"
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("arguments", [["run", "reuters-r90"], ["measure", "corpus", "reuters-r90"]])
+def test_missing_documents_are_told_before_anything_is_computed(no_data, monkeypatch, tmp_path, arguments):
+    monkeypatch.setattr("lthcore.trials.complete", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr("lthcore.description.describe", lambda *_: pytest.fail("it was described"))
+    documents.corpus.cache_clear()
+    result = invoke(*arguments, "--out", str(tmp_path / "runs"))
+    assert result.exit_code == 1, result.output
+    assert result.output.count("error:") == 1
+    assert "reuters21578.tar is not on this machine" in result.output
+
+
+def test_help_of_run_lists_the_presets_of_documents():
+    text = " ".join(invoke("run", "--help").output.replace("│", " ").split())
+    found = [name for name in presets.PRESETS if name.startswith("reuters")]
+    assert len(found) == 5
+    for name in found:
+        assert name in text
 
 
 def test_an_interrupted_run_ends_at_once_and_goes_on_later(tmp_path):

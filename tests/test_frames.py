@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from records import RECORD
 from scipy import stats
 
-from lthcore import frames, paths
+from lthcore import frames, metrics, paths
+from lthcore.history import History
+from lthcore.records import Record
 from lthcore.store import Store
 
 
@@ -52,6 +57,62 @@ def test_untrained_scores_come_from_step_zero(published):
     assert (published.loc[published["method"] == "large_init", "prune_step"] == 0).all()
     imp = published[published["method"] == "imp"]
     assert (imp["prune_step"] == imp["steps"]).all()
+
+
+def of_label_sets() -> Record:
+    """Kept 4 of 16 weights beside an embedding of 48; four categories, the last neither given nor predicted."""
+    half = [(8, 1, 1), (4, 0, 2), (0, 0, 2), (0, 0, 0)]
+    tuned = [(8, 2, 1), (5, 0, 1), (1, 1, 1), (0, 0, 0)]
+    test = {"loss": 0.1, "accuracy": 0.6, "micro_f1": 24 / 30, "threshold": 0.37}
+    test |= {"tuned_accuracy": 0.7, "tuned_micro_f1": 28 / 34, "first_label": 0.9}
+    columns = RECORD.history.columns | {
+        "validation_micro_f1": np.array([0.7, 0.75], np.float32),
+        "test_micro_f1": np.array([np.nan, 0.8], np.float32),
+    }
+    return replace(
+        RECORD,
+        history=History(columns, "validation_micro_f1"),
+        test=test,
+        counts=np.array([half, tuned], np.int32),
+        embedding=48,
+    )
+
+
+def test_label_sets_fill_the_columns_of_f1():
+    record = of_label_sets()
+    table = frames.frame([record])
+    assert tuple(table.columns) == frames.COLUMNS
+    row = table.iloc[0]
+    assert row["micro_f1"] == pytest.approx(metrics.micro_f1(record.counts[0])) == pytest.approx(24 / 30)
+    assert row["tuned_micro_f1"] == pytest.approx(metrics.micro_f1(record.counts[1])) == pytest.approx(28 / 34)
+    assert row["tuned_macro_f1"] == pytest.approx((16 / 19 + 10 / 11 + 2 / 4 + 0) / 4)
+    assert (row["threshold"], row["tuned_accuracy"], row["first_label"]) == (0.37, 0.7, 0.9)
+    assert (row["test_accuracy"], row["early_stop_step"]) == (0.6, 100)
+    assert row["validation_micro_f1"] == pytest.approx(0.75)
+    assert (row["density"], row["density_with_embedding"]) == (4 / 16, (4 + 48) / (16 + 48))
+
+
+def test_a_first_label_that_there_is_not_is_missing_in_the_frame():
+    record = of_label_sets()
+    test = {name: value for name, value in record.test.items() if name != "first_label"}
+    table = frames.frame([record, replace(record, test=test)])
+    assert table["first_label"].isna().tolist() == [False, True]
+    assert table["tuned_micro_f1"].notna().all()
+
+
+def test_where_examples_have_one_class_there_is_no_f1_and_no_embedding(published):
+    mnist = published[published["dataset"] == "mnist"]
+    assert len(mnist) > 100
+    assert (mnist["density_with_embedding"] == mnist["density"]).all()
+    scores = ["micro_f1", "tuned_micro_f1", "tuned_macro_f1", "tuned_accuracy", "validation_micro_f1"]
+    assert mnist[[*scores, "threshold", "first_label"]].isna().all().all()
+
+
+def test_networks_of_both_kinds_share_one_frame():
+    table = frames.frame([RECORD, of_label_sets()])
+    assert table["micro_f1"].isna().tolist() == [True, False]
+    assert table["micro_f1"].dtype == table["threshold"].dtype == np.float64
+    assert table["density_with_embedding"].tolist() == [4 / 16, 52 / 64]
 
 
 def test_a_ratio_is_told_as_mean_of_ratios_and_as_ratio_of_means():

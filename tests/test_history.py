@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lthcore.history import COLUMNS, History
+from lthcore.history import COLUMNS, History, best_row
 
 nan = float("nan")
 
@@ -31,6 +31,26 @@ def columns(validation_loss: list[float], **changes: list[float]) -> dict[str, n
 def test_the_early_stop_is_the_first_minimum_of_the_validation_loss(validation_loss, row, step):
     history = History(columns(validation_loss))
     assert (history.early_stop, history.early_stop_step) == (row, step)
+
+
+@pytest.mark.parametrize(
+    ("values", "row"),
+    [
+        ([0.1, 0.2, 0.3], 2),
+        ([0.1, 0.3, 0.2], 1),
+        ([0.3, 0.2, 0.1], 0),
+        ([0.1, 0.3, 0.2, 0.3], 1),  # the first of two equal maxima
+        ([0.0, 0.0, 0.0], 0),
+        ([0.5], 0),
+    ],
+)
+def test_the_early_stop_by_micro_f1_is_its_first_maximum(values, row):
+    falling = list(range(len(values), 0, -1))  # the loss would choose the last row
+    history = History(columns(falling, validation_micro_f1=np.float32(values)), "validation_micro_f1")
+    assert (history.early_stop, history.early_stop_step) == (row, 100 * row)
+    assert best_row(values, "validation_micro_f1") == row
+    assert History(history.columns).early_stop == len(values) - 1
+    assert history != History(history.columns), "what stops a run belongs to its history"
 
 
 @pytest.mark.parametrize(

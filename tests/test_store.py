@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import errno
+import json
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from records import RECORD, files, load
 
+from lthcore import archive, paths
 from lthcore.config import Experiment, PruneConfig
+from lthcore.history import COLUMNS, History
 from lthcore.mask import Mask
-from lthcore.presets import LENET
+from lthcore.presets import KIM, LENET
+from lthcore.records import Record
 from lthcore.store import Store, StoreError
 
 
@@ -42,8 +46,76 @@ def test_a_record_comes_back_as_it_was_saved(store, record):
     assert path == store.path(record.experiment, record.trial, record.round, record.draw)
 
 
+def of_label_sets() -> Record:
+    """A record of documents: counts, two columns more, weights in an embedding."""
+    columns = RECORD.history.columns | {
+        "validation_micro_f1": np.array([0.5, 0.75], np.float32),
+        "test_micro_f1": np.array([np.nan, 0.7], np.float32),
+    }
+    return replace(
+        RECORD,
+        experiment=KIM,
+        history=History(columns, KIM.train.stop_by),
+        test={"loss": 0.1, "accuracy": 0.6, "micro_f1": 0.7, "threshold": 0.37, "tuned_micro_f1": 0.72},
+        counts=np.arange(2 * 90 * 3, dtype=np.int32).reshape(2, 90, 3),
+        embedding=1_500_000,
+    )
+
+
+def test_a_record_of_label_sets_comes_back_as_it_was_saved(store):
+    record = of_label_sets()
+    store.save(record)
+    found = store.load(KIM, record.trial, record.round)
+    for field in fields(Record):
+        if field.name != "counts":
+            assert getattr(found, field.name) == getattr(record, field.name), field.name
+    np.testing.assert_array_equal(found.counts, record.counts)
+    assert found.counts.dtype == np.int32
+    assert tuple(found.history.columns) == (*COLUMNS, "validation_micro_f1", "test_micro_f1")
+    assert (found.history.stop_by, found.history.early_stop_step) == ("validation_micro_f1", 100)
+    assert found.embedding == 1_500_000
+    assert found.density_with_embedding == (4 + 1_500_000) / (16 + 1_500_000)
+
+
+@pytest.mark.parametrize("name", ["counts", "validation_micro_f1"])
+def test_damage_to_what_only_label_sets_have_is_noticed(store, name):
+    path = store.save(of_label_sets())
+    with np.load(path) as arrays:
+        broken = {key: arrays[key] for key in arrays.files}
+    broken[name] = broken[name] + 1
+    np.savez(path, **broken)
+    with pytest.raises(StoreError, match="is damaged"):
+        store.load(KIM, RECORD.trial, RECORD.round)
+
+
+def test_records_of_the_first_release_have_no_counts_and_no_embedding():
+    old = next(Store(paths.results()).root.glob("mnist-*/trial-0/round-*.npz"))
+    about = json.loads(archive.read(old)["record"].tobytes())
+    assert not {"columns", "embedding"} & set(about), "otherwise it is no old record"
+    assert not {"text", "model_options"} & set(about["experiment"])
+    experiment = Experiment.from_dict(about["experiment"])
+    record = Store(paths.results()).load(experiment, about["trial"], about["round"], about["draw"])
+    assert record.counts is None
+    assert record.embedding == 0
+    assert record.density_with_embedding == record.density
+    assert tuple(record.history.columns) == COLUMNS
+    assert record.history.stop_by == "validation_loss"
+    assert (record.experiment.text, record.experiment.model_options) == (None, ())
+
+
+def test_an_old_record_saved_again_is_the_same(store):
+    old = next(Store(paths.results()).records())
+    store.save(old)
+    assert list(store.records()) == [old]
+
+
 def test_density_is_over_all_layers():
     assert RECORD.density == 0.25
+
+
+@pytest.mark.parametrize(("embedding", "density"), [(0, 0.25), (4, 0.4), (84, 0.88)])
+def test_an_embedding_that_is_not_pruned_may_count_as_kept(embedding, density):
+    assert replace(RECORD, embedding=embedding).density_with_embedding == density
 
 
 @pytest.mark.parametrize(

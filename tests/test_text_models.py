@@ -224,6 +224,31 @@ def test_label_sets_need_their_own_loss(news, changes):
         Trainer(kim(news), news, TrainConfig(**{**vars(LABELS), **changes}))
 
 
+def ending(activation: str | None, outputs: int) -> keras.Model:
+    return keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(outputs, activation=activation, name="output")], name="head"
+    )
+
+
+@pytest.mark.parametrize(("activation", "multilabel"), [("softmax", True), ("sigmoid", False), ("relu", True)])
+def test_a_head_that_does_not_fit_the_labels_is_refused(activation, multilabel):
+    rng = np.random.default_rng(0)
+    y = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 40)] if multilabel else rng.integers(0, 3, 40).astype(np.int32)
+    split = datasets.Split(rng.random((40, 4), np.float32), y)
+    data = datasets.Dataset(name="made", train=split, validation=split, test=split, classes=3)
+    loss = "binary_crossentropy" if multilabel else "sparse_categorical_crossentropy"
+    with pytest.raises(ValueError, match=f"model 'head' ends in {activation}; for made it must be linear or"):
+        Trainer(
+            ending(activation, 3), data, TrainConfig(steps=20, loss=loss, eval_every=20, test_every=20, batch_size=10)
+        )
+
+
+def test_a_model_without_embedding_has_none_to_prune(digits):
+    model = models.build("lenet_300_100", digits.input_shape, digits.classes)
+    with pytest.raises(ValueError, match="has no trained embedding to prune"):
+        weights.prunable(model, embeddings=True)
+
+
 def test_digits_have_no_micro_f1_to_stop_by(digits):
     model = models.build("lenet_300_100", digits.input_shape, digits.classes)
     with pytest.raises(ValueError, match="digits has one class per example"):

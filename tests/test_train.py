@@ -118,6 +118,27 @@ def test_batchnorm_statistics_move_and_are_part_of_the_weights(leaky):
     assert np.all(leaky.fresh(np.random.default_rng(0))["norm/moving_mean"] == 0)
 
 
+class Idle(keras.layers.Layer):
+    """Has a bias and makes no use of it."""
+
+    bias_initializer = "ones"
+
+    def build(self, shape):
+        self.bias = self.add_weight(name="bias", shape=(3,), initializer=self.bias_initializer)
+
+    def call(self, inputs):
+        return inputs
+
+
+def test_a_variable_that_does_not_enter_the_loss_stays_where_it_is(digits):
+    layers = [keras.layers.Flatten(name="flatten"), Idle(name="idle"), keras.layers.Dense(10, name="output")]
+    trainer = Trainer(keras.Sequential([keras.Input((8, 8, 1)), *layers], name="partly"), digits, SHORT)
+    with pytest.warns(UserWarning, match="Gradients do not exist for variables .*idle/bias"):
+        final = trained(trainer).final
+    assert final["idle/bias"].tolist() == [1.0, 1.0, 1.0]
+    assert np.abs(final["output/kernel"]).max() > 0
+
+
 def test_one_program_serves_all_rounds_and_trials(leaky):
     for seed in range(3):
         trained(leaky, seed=seed)

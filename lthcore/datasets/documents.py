@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,6 +39,9 @@ VALIDATION_SHARE = 0.1
 VALIDATION_SEED = 9_603
 
 LANGUAGE_SEED = 21_578
+
+# Raise it when the language model of the same words and settings comes out another way.
+_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -152,21 +155,15 @@ def _language_model(tokens: Sequence[Sequence[str]], config: TextConfig) -> Vect
     """The skip-gram model of these documents, from the cache if it was trained before."""
     settings = {name: getattr(config, name) for name in ("dimension", "window", "negative", "epochs", "min_count")}
     text = "\n".join(" ".join(document) for document in tokens)
-    key = hashlib.sha256(f"{sorted(settings.items())}|{LANGUAGE_SEED}|{text}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{_FORMAT}|{sorted(settings.items())}|{LANGUAGE_SEED}|{text}".encode()).hexdigest()[:16]
     path = paths.cache() / f"skip-gram-{key}.npz"
-    with suppress(ValueError, FileNotFoundError):  # damaged: trained again
-        return vectors.load_vectors(path)
-
-    def train() -> Vectors:
-        return language.skip_gram(tokens, **settings, seed=LANGUAGE_SEED)
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):  # of several processes one trains it, the others wait
-            with suppress(ValueError, FileNotFoundError):
-                return vectors.load_vectors(path)
-            model = train()
+    with ExitStack() as stack:
+        with suppress(OSError):  # a folder that cannot be written: no cache, and no reason to fail
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(path.with_suffix(".lock")))  # of several processes one trains, the others wait
+        with suppress(ValueError, OSError):  # missing or damaged: trained again
+            return vectors.load_vectors(path)
+        model = language.skip_gram(tokens, **settings, seed=LANGUAGE_SEED)
+        with suppress(OSError):
             vectors.save_vectors(path, model)
-            return model
-    except OSError:  # a folder that cannot be written: slower next time, no reason to fail now
-        return train()
+        return model
