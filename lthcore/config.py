@@ -154,7 +154,7 @@ class TextConfig:
         window: words on each side that skip-gram predicts.
         negative: noise words per predicted word.
         epochs: passes of skip-gram over the training documents.
-        oov: how words of the vocabulary without a vector start; see `lthcore.tables`.
+        oov: how words of the vocabulary without a vector start; see `lthcore.text.tables`.
         documents: ``"labelled"`` keeps the documents with a category of the group, ``"all"`` the others as well.
         bodiless: ``"keep"`` or ``"drop"`` documents that have a headline only.
     """

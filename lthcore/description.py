@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lthcore import baselines, tables, vectors
+from lthcore import baselines
 from lthcore.baselines import Baseline, Texts
 from lthcore.config import Experiment
 from lthcore.datasets import corpus as corpora
 from lthcore.datasets import documents
 from lthcore.datasets.corpus import Document, Group
-from lthcore.vocabulary import encode
+from lthcore.text import tables, vectors
+from lthcore.text.vocabulary import encode
 
 # Words whose neighbours tell whether the language model has understood what the wire is about.
 PROBES = ("oil", "wheat", "profit", "bank", "tariff", "merger", "rates", "tonnes")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from lthcore.layers import DistinctWords, WindowMax, WordVectors
-from lthcore.tables import Table, drawn
+from lthcore.text.tables import Table, drawn
 
 # Which tables a variant reads: (name, starts from the language model, trained).
 VARIANTS: dict[str, tuple[tuple[str, bool, bool], ...]] = {

@@ -12,7 +12,7 @@ from lthcore.config import TextConfig
 from lthcore.datasets import corpus as corpora
 from lthcore.datasets import documents, newswire
 from lthcore.datasets.corpus import Corpus
-from lthcore.vectors import Vectors
+from lthcore.text.vectors import Vectors
 
 TINY = TextConfig(length=30, dimension=4, min_count=2, epochs=1)
 NEWS = newswire.load_corpus()

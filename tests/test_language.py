@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from lthcore.language import skip_gram
-from lthcore.vectors import Vectors, nearest
+from lthcore.text.language import skip_gram
+from lthcore.text.vectors import Vectors, nearest
 
 LIGHT = settings(deadline=None, derandomize=True, max_examples=40)
 nan, inf = float("nan"), float("inf")

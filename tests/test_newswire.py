@@ -9,7 +9,7 @@ import pytest
 
 from lthcore.datasets import newswire
 from lthcore.datasets.corpus import Document, group, labels, statistics
-from lthcore.text import tokenize
+from lthcore.text.tokens import tokenize
 
 CORPUS = newswire.load_corpus()
 

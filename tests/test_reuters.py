@@ -342,7 +342,7 @@ def test_a_cache_that_does_not_fit_together_is_made_again(tiny, root, change):
 def test_a_cache_of_another_content_or_version_is_not_used(tiny, root, monkeypatch):
     tiny()
     reuters.load_corpus()
-    monkeypatch.setattr("lthcore.text.VERSION", 99)
+    monkeypatch.setattr("lthcore.text.tokens.VERSION", 99)
     reuters.load_corpus()
     monkeypatch.setattr(reuters, "_FORMAT", 99)
     reuters.load_corpus()

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore.tables import OOV, Table, coverage, drawn, image, table
-from lthcore.vectors import Vectors
-from lthcore.vocabulary import PADDING, UNKNOWN, Vocabulary, encode
+from lthcore.text.tables import OOV, Table, coverage, drawn, image, table
+from lthcore.text.vectors import Vectors
+from lthcore.text.vocabulary import PADDING, UNKNOWN, Vocabulary, encode
 
 LIGHT = settings(deadline=None, derandomize=True, max_examples=40)
 nan, inf = float("nan"), float("inf")

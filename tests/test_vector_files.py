@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore.vector_files import read_vectors
-from lthcore.vectors import Vectors, load_vectors
+from lthcore.text.vector_files import read_vectors
+from lthcore.text.vectors import Vectors, load_vectors
 
 LIGHT = settings(deadline=None, derandomize=True, max_examples=40)
 nan, inf = float("nan"), float("inf")

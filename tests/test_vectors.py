@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lthcore import archive
-from lthcore.vectors import Vectors, load_vectors, nearest, save_vectors
+from lthcore.text.vectors import Vectors, load_vectors, nearest, save_vectors
 
 LIGHT = settings(deadline=None, derandomize=True, max_examples=40)
 nan, inf = float("nan"), float("inf")

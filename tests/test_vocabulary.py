@@ -5,9 +5,10 @@ from __future__ import annotations
 import keras
 import pytest
 
-from lthcore import config, datasets, loop, models, optimizers, tables
+from lthcore import config, datasets, loop, models, optimizers
 from lthcore.datasets import corpus, newswire
 from lthcore.presets import PRESETS
+from lthcore.text import tables
 
 
 def test_every_loss_of_the_vocabulary_has_a_class_and_the_other_way_round():

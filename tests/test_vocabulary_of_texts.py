@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore.vocabulary import PADDING, UNKNOWN, Vocabulary, encode, length_covering, truncated
+from lthcore.text.vocabulary import PADDING, UNKNOWN, Vocabulary, encode, length_covering, truncated
 
 LIGHT = settings(deadline=None, derandomize=True, max_examples=60)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lthcore.tables import Table
+from lthcore.text.tables import Table
 
 
 class DatasetError(Exception):

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from lthcore.datasets.base import DatasetError
-from lthcore.text import tokenize
+from lthcore.text.tokens import tokenize
 
 SPLITS = ("train", "test")
 

@@ -10,11 +10,12 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from lthcore import archive, paths, text
+from lthcore import archive, paths
 from lthcore.datasets import sgml
 from lthcore.datasets.base import DatasetError
 from lthcore.datasets.corpus import Corpus, Document, document
 from lthcore.datasets.download import Source, files
+from lthcore.text import tokens as tokenising
 
 _SHA256 = """
 9ff9bb40624ef992a03f62aace12e697dca1087abfd9b4d06aa787a6ad3e0687
@@ -202,7 +203,7 @@ def _checked(corpus: Corpus) -> Corpus:
 
 def _key() -> str:
     """Names the cache after everything its content depends on."""
-    parts = (_FORMAT, text.VERSION, version("nltk"), sorted(SOURCE.members.items()))
+    parts = (_FORMAT, tokenising.VERSION, version("nltk"), sorted(SOURCE.members.items()))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore.text import tokenize
+from lthcore.text.tokens import tokenize
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from lthcore import archive
-from lthcore.vocabulary import check_distinct
+from lthcore.text.vocabulary import check_distinct
 
 
 @dataclass(frozen=True, eq=False)

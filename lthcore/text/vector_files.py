@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lthcore.vectors import Vectors, existing
+from lthcore.text.vectors import Vectors, existing
 
 _FORMATS = "word2vec text, word2vec binary or GloVe text, plain or compressed by gzip"
 # Text has none of these; of the bytes of float32 numbers every ninth is one.

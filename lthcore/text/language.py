@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lthcore.vectors import Vectors
-from lthcore.vocabulary import Documents, Vocabulary
+from lthcore.text.vectors import Vectors
+from lthcore.text.vocabulary import Documents, Vocabulary
 
 
 def skip_gram(

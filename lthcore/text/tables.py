@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lthcore.vectors import Vectors
-from lthcore.vocabulary import PADDING, UNKNOWN, Vocabulary
+from lthcore.text.vectors import Vectors
+from lthcore.text.vocabulary import PADDING, UNKNOWN, Vocabulary
 
 # What becomes of a word of the vocabulary that has no vector.
 OOV = ("uniform", "matched", "zero", "skip")
@@ -130,7 +130,7 @@ def image(ids: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """A document as a convolution sees it: a picture with a row per token and a column per dimension.
 
     Args:
-        ids: word numbers, shape (length,), as a row of `lthcore.vocabulary.encode`.
+        ids: word numbers, shape (length,), as a row of `lthcore.text.vocabulary.encode`.
         matrix: vectors by word number, shape (vocabulary, dimension).
 
     Returns:
