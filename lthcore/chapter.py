@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from IPython.display import Markdown, display
 from myst_nb import glue
@@ -91,15 +93,27 @@ def table(header: list[str], rows: list[list[str]]) -> Markdown:
     return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
-def source(function: Callable) -> Markdown:
-    """The source of a function as it ran, its docstring left out."""
-    lines, _ = inspect.getsourcelines(function)
+def source(function: Callable | str) -> Markdown:
+    """The source of a function as it ran, its docstring left out.
+
+    Args:
+        function: a function, or its full name; by its name it is found without importing its module, so that a page may
+            show what needs TensorFlow and yet not start it.
+    """
+    name = function if isinstance(function, str) else f"{function.__module__}.{function.__qualname__}"
+    lines = _lines_of(function) if isinstance(function, str) else inspect.getsourcelines(function)[0]
     tree = ast.parse(textwrap.dedent("".join(lines)))
     body = tree.body[0].body
     if ast.get_docstring(tree.body[0]):
         del lines[body[0].lineno - 1 : body[0].end_lineno]
-    name = f"{function.__module__}.{function.__qualname__}"
     return Markdown(f"```{{code-block}} python\n:caption: {name}\n\n{''.join(lines)}```")
+
+
+def _lines_of(name: str) -> list[str]:
+    module, _, function = name.rpartition(".")
+    text = Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8")
+    (node,) = (node for node in ast.parse(text).body if getattr(node, "name", None) == function)
+    return text.splitlines(keepends=True)[node.lineno - 1 : node.end_lineno]
 
 
 def put(**values: str) -> None:

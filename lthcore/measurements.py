@@ -15,7 +15,7 @@ import numpy as np
 from lthcore import anatomy, datasets, description, environment, stability, trials
 from lthcore.config import Experiment
 from lthcore.lottery import early_weights, train
-from lthcore.records import Measurement
+from lthcore.records import UNTRAINED, Measurement
 from lthcore.seeds import Seeds
 from lthcore.store import Store
 from lthcore.ticket import Ticket, rewind, shuffle
@@ -82,9 +82,6 @@ MEASUREMENTS: dict[str, Measure] = {
     "anatomy": measure_anatomy,
     "corpus": describe_corpus,
 }
-
-# Kinds that no training enters, and so no trial: they are stored with the first.
-UNTRAINED = frozenset({"corpus"})
 
 
 def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> Iterator[int]:

@@ -11,6 +11,9 @@ from lthcore.config import Experiment
 from lthcore.history import History
 from lthcore.mask import Mask
 
+# Kinds of measurement that no training enters, and so neither trial nor round: they are stored with the first trial.
+UNTRAINED = frozenset({"corpus"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:

@@ -19,7 +19,7 @@ from lthcore import archive
 from lthcore.config import DRAWN, Experiment
 from lthcore.history import COLUMNS, History
 from lthcore.mask import Mask
-from lthcore.records import Measurement, Record
+from lthcore.records import UNTRAINED, Measurement, Record
 
 
 class StoreError(Exception):
@@ -114,7 +114,8 @@ class Store:
         """
         if not self.measurement_path(kind, experiment, trial).is_file():
             return False
-        return self.load_measurement(kind, experiment, trial).experiment.prune.rounds >= experiment.prune.rounds
+        covered = self.load_measurement(kind, experiment, trial).experiment.prune.rounds
+        return kind in UNTRAINED or covered >= experiment.prune.rounds
 
     def load_measurement(self, kind: str, experiment: Experiment, trial: int) -> Measurement:
         """Read a measurement.

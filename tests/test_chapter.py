@@ -53,6 +53,10 @@ def test_printed_source_is_the_function_without_its_docstring():
     assert "np.abs(evidence.final[name])" in chapter.source(criteria.large_final).data
 
 
+def test_a_function_can_be_shown_without_importing_its_module():
+    assert chapter.source("lthcore.lottery.find_tickets").data == chapter.source(lottery.find_tickets).data
+
+
 def test_the_card_shows_the_configuration_that_ran():
     tickets = presets.preset("mnist-short")[0]
     text = chapter.card(tickets).data
