@@ -58,7 +58,7 @@ def describe(experiment: Experiment) -> dict[str, np.ndarray]:
 
 
 def packed(lines: Sequence[str]) -> np.ndarray:
-    """Lines of text as an array of bytes."""
+    """Lines of text, none of them empty, as an array of bytes."""
     return np.frombuffer("\n".join(lines).encode(), np.uint8)
 
 

@@ -121,7 +121,7 @@ def test_the_image_is_a_test_document_of_median_length(values, reading, splits):
         np.testing.assert_array_equal(row, vector.astype(np.float16))
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])), min_size=1))
+@given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1)))
 def test_lines_come_back_as_they_were_packed(lines):
     assert description.unpacked(description.packed(lines)) == tuple(lines)
 
