@@ -40,7 +40,7 @@ def sizes(values: Mapping[str, np.ndarray], ax: Axes) -> Axes:
     ordered = np.sort(values["documents/category"][:, 0])[::-1]
     ax.plot(np.arange(1, len(ordered) + 1), ordered, ".-", color=figures.MEASURED["ticket"].color, lw=0.8)
     ax.set_yscale("log")
-    ax.set_xlabel("category, by rank")
+    ax.set_xlabel("topic, by rank")
     ax.set_ylabel("training documents")
     return ax
 

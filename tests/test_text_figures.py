@@ -63,7 +63,7 @@ def test_categories_fall_from_the_largest(values, ax):
     (line,) = ax.get_lines()
     assert line.get_xdata().tolist() == list(range(1, len(values["documents/category"]) + 1))
     assert line.get_ydata().tolist() == sorted(values["documents/category"][:, 0].tolist(), reverse=True)
-    assert (ax.get_yscale(), ax.get_xlabel(), ax.get_ylabel()) == ("log", "category, by rank", "training documents")
+    assert (ax.get_yscale(), ax.get_xlabel(), ax.get_ylabel()) == ("log", "topic, by rank", "training documents")
 
 
 def test_a_document_is_a_picture_with_a_column_per_word(values, ax):
