@@ -26,6 +26,7 @@ def describe() -> dict[str, str]:
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
+        "vectors": _vectors(),
         "cores": str(os.cpu_count()),
     }
 
@@ -46,9 +47,17 @@ def _commit() -> str:
 
 
 def _processor() -> str:
+    return _cpuinfo("model name") or platform.processor() or "unknown"
+
+
+def _vectors() -> str:
+    """The widest vector instructions of the processor: rounding follows them, and one name sells several processors."""
+    flags = _cpuinfo("flags").split()
+    return next((name for name in ("avx512f", "avx2", "avx") if name in flags), platform.machine())
+
+
+def _cpuinfo(key: str) -> str:
+    """A line of Linux's description of the first processor; empty where there is none."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or "unknown"
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")

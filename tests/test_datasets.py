@@ -154,7 +154,7 @@ def test_an_unknown_data_set_is_told_with_the_known_ones():
     for ask in (datasets.load, datasets.sources, datasets.available, datasets.verify):
         with pytest.raises(ValueError, match="unknown data set 'minst'; known are mnist, digits"):
             ask("minst")
-    assert {experiment.dataset for preset in PRESETS.values() for experiment in preset} <= set(datasets.DATASETS)
+    assert {experiment.dataset for preset in PRESETS.values() for experiment in preset} <= set(datasets.NAMES)
 
 
 # ---------------------------------------------------------------- splits
