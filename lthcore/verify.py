@@ -7,8 +7,8 @@ from math import nan
 
 from lthcore.records import Record
 
-# What must agree for the last bit to be owed; the commit and the number of threads are not among it. Older records do not
-# name their vector instructions, and so count as another kind's.
+# What must agree for the last bit to be owed; the commit and the number of threads are not among it. Older records do
+# not name their vector instructions, and so count as another kind's.
 SAME_KIND = ("tensorflow", "keras", "numpy", "onednn", "system", "processor", "vectors")
 
 # Rounding grows during training, so networks trained on different machines may part ways like two data orders do. Half
