@@ -129,7 +129,7 @@ _SGD = replace(
 MNIST_SGD = (_SGD, replace(_SGD, control="reinit", rungs=PAPER_RUNGS))
 
 # Kim's network on Reuters-21578: widths, filters, dropout and max-norm as in Kim14, minibatches of 50; Adam instead of
-# Adadelta, and the moving average of the weights instead of the last of them, which reach the same in fewer epochs. The
+# Adadelta, and the moving average of the weights instead of the last of them, as trials suggested. The
 # validation set is scored once an epoch and sets the early stop by micro-F1. Pruning rates are those of LeNet.
 EPOCHS = 14
 _R90_EPOCH, _R10_EPOCH = 139, 117  # steps that take every training document once
@@ -183,8 +183,8 @@ REUTERS_R10 = (_STATIC_R10, replace(_STATIC_R10, control="reinit", rungs=(7, 12,
 # Dense networks of the variants that are not searched for tickets.
 REUTERS_VARIANTS = tuple(_dense(_variant(KIM, variant)) for variant in ("rand", "static", "multichannel"))
 REUTERS_R115 = (_dense(replace(KIM, dataset="reuters-r115"), trials=1),)
-# A network of another kind, down to a fifth. Its steps through a document come one after another and cost ten times as
-# much, so it reads half as far and trains for ten epochs.
+# A network of another kind, down to a fifth. Its steps through a document come one after another and cost several
+# times as much, so it reads half as far and trains for ten epochs.
 REUTERS_BILSTM = (
     replace(
         KIM,

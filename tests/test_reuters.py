@@ -5,9 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import tarfile
-import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -438,12 +436,8 @@ def test_the_first_document_of_the_collection(real):
 
 
 @needs_reuters
-@pytest.mark.skipif("CI" in os.environ, reason="a shared machine may be slow")
-def test_the_cache_is_fast_and_holds_the_same(real):
-    begin = time.perf_counter()
-    again = reuters.load_corpus()
-    assert time.perf_counter() - begin < 2
-    assert again == real
+def test_the_cache_holds_the_same(real):
+    assert reuters.load_corpus() == real
 
 
 @needs_reuters

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore.text.tables import OOV, Table, coverage, drawn, image, table
+from lthcore.config import OOV
+from lthcore.text.tables import Table, coverage, drawn, image, table
 from lthcore.text.vectors import Vectors
 from lthcore.text.vocabulary import PADDING, UNKNOWN, Vocabulary, encode
 

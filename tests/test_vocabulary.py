@@ -8,7 +8,6 @@ import pytest
 from lthcore import config, datasets, loop, models, optimizers
 from lthcore.datasets import corpus, newswire
 from lthcore.presets import PRESETS
-from lthcore.text import tables
 
 
 def test_every_loss_of_the_vocabulary_has_a_class_and_the_other_way_round():
@@ -49,7 +48,6 @@ def test_every_data_set_tells_its_number_of_test_examples():
 
 
 def test_choices_about_documents_are_the_words_of_the_modules_that_act_on_them():
-    assert config.OOV == tables.OOV
     for word in config.DOCUMENTS:
         assert corpus.group(newswire.load_corpus(), "all", documents=word)
     for word in config.BODILESS:

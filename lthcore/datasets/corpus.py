@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from lthcore.config import BODILESS, DOCUMENTS
 from lthcore.datasets.base import DatasetError
 from lthcore.text.tokens import tokenize
 
@@ -171,8 +172,8 @@ def group(corpus: Corpus, name: str, *, documents: str = "labelled", bodiless: s
     Source: {cite}`DS05` for the three groups; {cite}`Lew` for the split.
     """
     _check(name, GROUPS, "group")
-    _check(documents, ("labelled", "all"), "choice of documents")
-    _check(bodiless, ("keep", "drop"), "choice about documents without a body")
+    _check(documents, DOCUMENTS, "choice of documents")
+    _check(bodiless, BODILESS, "choice about documents without a body")
     categories = _categories(corpus, name)
     wanted = frozenset(categories)
 

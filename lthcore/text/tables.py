@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lthcore.config import OOV
 from lthcore.text.vectors import Vectors
 from lthcore.text.vocabulary import PADDING, UNKNOWN, Vocabulary
-
-# What becomes of a word of the vocabulary that has no vector.
-OOV = ("uniform", "matched", "zero", "skip")
 
 # Half-width of the uniform distribution in the program of Kim14.
 KIM_SPREAD = 0.25

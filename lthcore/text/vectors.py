@@ -106,6 +106,7 @@ def nearest(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, float]]
 
 
 def existing(path: str | Path) -> Path:
+    """The path of a file, or an error that says what was looked for."""
     if not (path := Path(path)).is_file():
         raise FileNotFoundError(f"no file of word vectors at {path}")
     return path
