@@ -10,9 +10,22 @@ from lthcore.identity import digest
 
 # The words a configuration may use; the modules that give them meaning lie above this one, and a test holds the two
 # together.
-CRITERIA = ("large_final", "inert_first", "small_final", "large_init", "magnitude_increase", "movement", "random")
-UNTRAINED = ("large_init", "random")  # never look at trained weights: their masks cost no training
+CRITERIA = (
+    "large_final",
+    "inert_first",
+    "small_final",
+    "large_init",
+    "magnitude_increase",
+    "movement",
+    "random",
+    "snip",
+    "grasp",
+    "synflow",
+)
+# Never look at trained weights: their masks cost no training.
+UNTRAINED = ("large_init", "random", "snip", "grasp", "synflow")
 SCOPES = ("layerwise", "global")
+BUDGETS = ("schedule", "uniform", "erk")
 SCHEDULES = ("iterative", "oneshot")
 BETWEEN = ("rewind", "continue")
 CONTROLS = (*BETWEEN, "reinit", "shuffle")
@@ -82,6 +95,12 @@ class PruneConfig:
         between: what happens to the survivors between two rounds of the search: ``"rewind"`` gives them their early
             values back, ``"continue"`` lets them train on from their trained values (FC18, appendix B, strategy 2).
         embeddings: whether trained tables of word vectors are prunable too.
+        prune_step: the step at which a network that is only scored stops training; None trains it to the end. With 0
+            the initial weights themselves are scored. What is left in the end is trained in full.
+        budgets: how the survivors of a mask that costs no search are shared out among the layers: ``"schedule"`` lets
+            each layer shrink by its own rate, ``"uniform"`` gives all the same density, ``"erk"`` larger layers a
+            smaller one; see `lthcore.budgets`. Their number is the schedule's in any case.
+        passes: in how many passes an untrained network is pruned to a density, scored anew before each.
     """
 
     rounds: int = 16
@@ -93,6 +112,9 @@ class PruneConfig:
     rewind_step: int = 0
     between: str = "rewind"
     embeddings: bool = False
+    prune_step: int | None = None
+    budgets: str = "schedule"
+    passes: int = 1
 
     def __post_init__(self) -> None:
         for rate in (self.rate, *dict(self.layer_rates).values()):
@@ -105,9 +127,31 @@ class PruneConfig:
             raise ValueError("survivors train on only in an iterative search by trained weights: use between='rewind'")
         if self.between == "continue" and self.rewind_step:
             raise ValueError("survivors that train on are not rewound: use rewind_step=0")
-        for name in ("rounds", "rewind_step"):
+        for name in ("rounds", "rewind_step", *(["prune_step"] if self.prune_step is not None else [])):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
                 raise ValueError(f"{name} must be a whole number >= 0, got {getattr(self, name)!r}")
+        self._check_early()
+        self._check_untrained()
+
+    def _check_early(self) -> None:
+        if self.prune_step is None:
+            return
+        if self.criterion in UNTRAINED:
+            raise ValueError(f"criterion {self.criterion!r} looks at no trained weights: use prune_step=None")
+        if self.between == "continue":
+            raise ValueError("survivors that train on are never cut short: use prune_step=None or between='rewind'")
+        if self.rewind_step and self.rewind_step >= self.prune_step:
+            raise ValueError(f"rewind_step ({self.rewind_step}) must come before prune_step ({self.prune_step})")
+
+    def _check_untrained(self) -> None:
+        _known("budgets", self.budgets, BUDGETS)
+        _positive_whole("passes", self.passes)
+        if self.budgets != "schedule" and (self.scope == "global" or self.criterion not in UNTRAINED):
+            raise ValueError(
+                f"budgets={self.budgets!r} are for criteria that look at no trained weights, compared layer by layer"
+            )
+        if self.passes > 1 and self.criterion not in UNTRAINED:
+            raise ValueError(f"criterion {self.criterion!r} looks at trained weights: use passes=1 and more rounds")
 
     def rates(self, names: tuple[str, ...]) -> dict[str, float]:
         """Pruning rate of each prunable name.
@@ -123,20 +167,23 @@ class PruneConfig:
     @property
     def trained_scores(self) -> bool:
         """Whether the scores come from trained weights at all."""
-        return self.criterion not in UNTRAINED
+        return self.criterion not in UNTRAINED and self.prune_step != 0
 
     @property
     def method(self) -> str:
         """One word for the procedure. ``imp`` is the paper's, to the letter; anything else has another word."""
         words = {"large_final": "oneshot" if self.schedule == "oneshot" else "imp", "inert_first": "imp_inert_first"}
         word = words.get(self.criterion, self.criterion)
-        if self.criterion != "large_final" and self.schedule == "oneshot" and self.trained_scores:
+        if self.criterion not in ("large_final", *UNTRAINED) and self.schedule == "oneshot":
             word += "_oneshot"
+        if self.prune_step is not None:
+            word += "_early"
         if self.between == "continue":
             word += "_continue"
         if self.rewind_step:
             word += "_late"
         word += "_embeddings" if self.embeddings else ""
+        word += f"_{self.budgets}" if self.budgets != "schedule" else ""
         return word + ("_global" if self.scope == "global" else "")
 
 
@@ -222,6 +269,13 @@ class Experiment:
             raise ValueError(
                 f"rewind_step ({self.prune.rewind_step}) must come before the end of training ({self.train.steps})"
             )
+        if self.prune.prune_step is not None and self.prune.prune_step >= self.train.steps:
+            raise ValueError(
+                f"prune_step ({self.prune.prune_step}) must come before the end of training ({self.train.steps}); to "
+                f"score networks that are trained to the end, use prune_step=None"
+            )
+        if self.text and self.prune.criterion == "synflow":
+            raise ValueError("criterion 'synflow' sends ones through the network, which documents are not")
 
     @property
     def is_chain(self) -> bool:
@@ -230,8 +284,14 @@ class Experiment:
 
     @property
     def search(self) -> Experiment:
-        """The experiment whose masks this one trains: itself, or the search that a control hangs off."""
-        return replace(self, control=self.prune.between)
+        """The experiment whose masks this one trains: itself, the search that a control hangs off, or, where networks
+        are pruned early, the search among networks of which each is trained no further.
+        """
+        found = replace(self, control=self.prune.between)
+        if not self.prune.prune_step or self.prune.schedule != "iterative":
+            return found
+        train = replace(self.train, steps=self.prune.prune_step)
+        return replace(found, train=train, prune=replace(self.prune, prune_step=None), rungs=())
 
     @property
     def rounds(self) -> tuple[int, ...]:
@@ -245,6 +305,15 @@ class Experiment:
         """(round, draw) of every network that one trial trains."""
         draws = self.draws if self.control in DRAWN else 1
         return tuple((round, draw) for round in self.rounds for draw in range(draws))
+
+    def search_steps(self, round: int) -> int:
+        """Training steps spent to find the mask of a round: those of all networks that were only scored."""
+        prune = self.prune
+        if round == 0 or not prune.trained_scores:
+            return 0
+        steps = self.train.steps if prune.prune_step is None else prune.prune_step
+        trained = 1 if prune.schedule == "oneshot" else round
+        return trained * steps - (trained - 1) * prune.rewind_step  # all but the dense one start at the rewind step
 
     @property
     def identity(self) -> str:

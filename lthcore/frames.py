@@ -29,6 +29,7 @@ COLUMNS = (
     "steps",
     "rewind_step",
     "prune_step",
+    "search_steps",
     "early_stop_step",
     "validation_accuracy",
     "test_accuracy",
@@ -48,8 +49,8 @@ def row(record: Record) -> dict[str, object]:
     """One stored network as a row of the tidy frame.
 
     Accuracies and densities are fractions; ``test_accuracy`` and ``validation_accuracy`` are read at the early stop,
-    ``final_accuracy`` is the test accuracy after the last step. ``prune_step`` is the step whose weights were scored:
-    0 for criteria that look at initial weights only. Of label sets, accuracy is that of whole sets; ``micro_f1`` is
+    ``final_accuracy`` is the test accuracy after the last step. ``prune_step`` is the step whose weights were scored,
+    0 for criteria that look at initial weights only; ``search_steps`` counts all steps that went into finding the mask. Of label sets, accuracy is that of whole sets; ``micro_f1`` is
     read at threshold 0.5, ``first_label`` and columns with ``tuned`` at the one chosen on validation. Macro-F1 counts
     empty categories as 0. What does not apply is NaN.
     """
@@ -71,7 +72,8 @@ def row(record: Record) -> dict[str, object]:
         "density_with_embedding": record.density_with_embedding,
         "steps": experiment.train.steps - rewind_step,
         "rewind_step": rewind_step,
-        "prune_step": experiment.train.steps if experiment.prune.trained_scores else 0,
+        "prune_step": _prune_step(experiment),
+        "search_steps": experiment.search_steps(record.round),
         "early_stop_step": history.early_stop_step,
         "validation_accuracy": float(history["validation_accuracy"][history.early_stop]),
         "test_accuracy": record.test["accuracy"],
@@ -79,6 +81,12 @@ def row(record: Record) -> dict[str, object]:
         **_label_sets(record),
         "seconds": record.seconds,
     }
+
+
+def _prune_step(experiment: Experiment) -> int:
+    if not experiment.prune.trained_scores:
+        return 0
+    return experiment.train.steps if experiment.prune.prune_step is None else experiment.prune.prune_step
 
 
 def _label_sets(record: Record) -> dict[str, float]:

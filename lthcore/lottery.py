@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from lthcore.config import PruneConfig
-from lthcore.criteria import CRITERIA, Evidence
+from lthcore.criteria import CRITERIA, Evidence, Probe
 from lthcore.history import DivergedError, Run
 from lthcore.mask import Mask, Weights
 from lthcore.prune import prune
@@ -22,6 +22,7 @@ class Trains(Protocol):
 
     prunable: tuple[str, ...]
     varying: np.ndarray
+    probe: Probe
 
     def fresh(self, rng: np.random.Generator) -> Weights:
         """New initial weights."""
@@ -56,6 +57,8 @@ def find_tickets(
 ) -> Iterator[Round]:
     """Iterative pruning with rewinding: train, prune, give the survivors their early weights back, repeat.
 
+    With a prune step, networks are scored after so many steps; the last round's alone is trained to the end.
+
     Args:
         trainer: trains tickets of one model on one data set.
         config: what is pruned, by which criterion, and where survivors are rewound to.
@@ -67,8 +70,9 @@ def find_tickets(
         The rounds 0 … config.rounds, each as soon as it is trained and pruned.
 
     Raises:
-        ValueError: if the schedule is one-shot: its masks all come from one run, see `lthcore.prune.ladder`; or if a
-            search whose survivors train on is to be resumed: it needs the weights, not only the mask.
+        ValueError: if the schedule is one-shot, or the prune step 0: such masks all come from one network, see
+            `lthcore.prune.ladder`; or if a search whose survivors train on is to be resumed: it needs the weights, not
+            only the mask.
         DivergedError: naming trial, round and step.
 
     Example:
@@ -86,13 +90,15 @@ def find_tickets(
     first, mask = resume or (0, Mask.dense(theta_0, trainer.prunable))
     ticket = rewind(mask, to=theta_k, at_step=k) if first else rewind(mask, to=theta_0)
     for index in range(first, config.rounds + 1):
-        run = train(trainer, ticket, seeds, index)
+        stop = config.prune_step if index < config.rounds else None
+        run = train(trainer, ticket, seeds, index, stop=stop)
         evidence = Evidence(
             mask=ticket.mask,
             initial=theta_0,
             final=run.final,
             varying=trainer.varying,
             rng=seeds.score(index),
+            probe=trainer.probe,
         )
         pruned = prune(ticket.mask, criterion(evidence), rates, scope=config.scope)
         yield Round(index=index, ticket=ticket, run=run, pruned=pruned)
@@ -102,8 +108,8 @@ def find_tickets(
 
 
 def _check(config: PruneConfig, resume: tuple[int, Mask] | None) -> None:
-    if config.schedule != "iterative":
-        raise ValueError("the search is iterative; for one-shot masks use lthcore.prune.ladder")
+    if config.schedule != "iterative" or config.prune_step == 0:
+        raise ValueError("the search trains in every round; for masks of one network use lthcore.prune.ladder")
     if resume and config.between == "continue":
         raise ValueError("survivors that train on need the weights of the round before: start at round 0")
 

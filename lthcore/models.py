@@ -10,7 +10,7 @@ import keras
 from lthcore import text_models
 
 
-def lenet_300_100(input_shape: tuple[int, ...], classes: int) -> keras.Model:
+def lenet_300_100(input_shape: tuple[int, ...], classes: int, *, l2: float = 0.0) -> keras.Model:
     """LeNet-300-100: two hidden layers of 300 and 100 ReLUs.
 
     Initial weights are Gaussian Glorot, standard deviation sqrt(2 / (fan_in + fan_out)), not truncated; biases are
@@ -19,6 +19,7 @@ def lenet_300_100(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     Args:
         input_shape: shape of one example.
         classes: number of logits.
+        l2: added to the loss in training, times the sum of all squared weights of the kernels.
 
     Example:
         >>> model = lenet_300_100((28, 28, 1), 10)
@@ -31,7 +32,10 @@ def lenet_300_100(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
     def dense(units: int, name: str, activation: str | None = None) -> keras.layers.Dense:
         gaussian = keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
-        return keras.layers.Dense(units, activation=activation, kernel_initializer=gaussian, name=name)
+        penalty = keras.regularizers.L2(l2) if l2 else None
+        return keras.layers.Dense(
+            units, activation=activation, kernel_initializer=gaussian, kernel_regularizer=penalty, name=name
+        )
 
     pixels = keras.Input(input_shape, name="pixels")
     hidden = keras.layers.Flatten(name="flatten")(pixels)

@@ -73,8 +73,11 @@ def _adjusted(
 
 
 def smoke(preset: Preset, dataset: str) -> Preset:
-    """The same experiments at a size that takes seconds: what tests and a first try run."""
-    return tuple(_smoke(experiment, dataset) for experiment in preset)
+    """The same experiments at a size that takes seconds: what tests and a first try run.
+
+    Those that differ in nothing but a length come out the same, and are kept once.
+    """
+    return tuple(dict.fromkeys(_smoke(experiment, dataset) for experiment in preset))
 
 
 def _smoke(experiment: Experiment, dataset: str) -> Experiment:
@@ -91,6 +94,8 @@ def _smoke(experiment: Experiment, dataset: str) -> Experiment:
             experiment.prune,
             rounds=min(experiment.prune.rounds, rounds),
             rewind_step=min(experiment.prune.rewind_step, 20),
+            prune_step=experiment.prune.prune_step and (20 if experiment.prune.prune_step < 2_500 else 40),
+            passes=min(experiment.prune.passes, 3),
         ),
         trials=2,
         rungs=(),
@@ -127,6 +132,64 @@ _SGD = replace(
     _MIDDLE, trials=5, train=replace(_MIDDLE.train, optimizer="sgd", learning_rate=0.8, optimizer_options=())
 )
 MNIST_SGD = (_SGD, replace(_SGD, control="reinit", rungs=PAPER_RUNGS))
+
+# Tickets found early: every network but the last is trained for so many steps only. The two densities near 7 and 2 %
+# are trained in full, those near 21 and 3.6 % for 20 000 steps; what they are compared with is stored already.
+PRUNE_STEPS = (100, 250, 500, 1_000, 2_500, 5_000, 10_000)
+ONESHOT_STEPS = (250, 1_000, 2_500)
+
+
+def _early(experiment: Experiment, step: int, rungs: tuple[int, ...], **changes: object) -> Experiment:
+    return replace(experiment, prune=replace(experiment.prune, prune_step=step, **changes), rungs=rungs)
+
+
+_THREE = replace(_PAPER, trials=3)
+MNIST_EARLY = (
+    _THREE,
+    _MIDDLE,
+    replace(MNIST_PAPER[2], trials=3),
+    *(_early(_THREE, step, (12, 18)) for step in PRUNE_STEPS),
+    *(_early(_THREE, step, (12,), schedule="oneshot") for step in ONESHOT_STEPS),
+    *(_early(_MIDDLE, step, (7, 15)) for step in (0, *PRUNE_STEPS)),
+)
+
+
+# Pruning at initialisation, at the densities of rounds 12 and 18, each method with its two controls; at 20 000 steps.
+def _controlled(tickets: Experiment) -> Preset:
+    return tuple(replace(tickets, control=control, rungs=(12, 18)) for control in ("rewind", "reinit", "shuffle"))
+
+
+_UNTRAINED_METHODS = (
+    {"criterion": "snip", "scope": "global"},
+    {"criterion": "grasp", "scope": "global"},
+    {"criterion": "synflow", "scope": "global", "passes": 100},
+    {"criterion": "large_init"},
+    {"criterion": "random", "budgets": "uniform"},
+    {"criterion": "random", "budgets": "erk"},
+)
+MNIST_INIT = (
+    _MIDDLE,
+    *_controlled(_MIDDLE)[1:],
+    *(one for how in _UNTRAINED_METHODS for one in _controlled(replace(_MIDDLE, prune=replace(_MIDDLE.prune, **how)))),
+)
+
+# SNIP under the protocol of its authors' code: gradient descent with momentum, minibatches of 100, 10 000 steps, half
+# of 5e-4 times the squared weights added to the loss.
+_SNIP = replace(
+    LENET,
+    model_options=(("l2", 2.5e-4),),
+    train=TrainConfig(
+        steps=10_000, batch_size=100, optimizer="sgd", learning_rate=0.1, optimizer_options=(("momentum", 0.9),)
+    ),
+    prune=PruneConfig(rounds=0),
+)
+MNIST_SNIP = (
+    _SNIP,
+    *(
+        replace(_SNIP, prune=PruneConfig(rounds=1, rate=rate, criterion="snip", scope="global"))
+        for rate in (0.95, 0.98)
+    ),
+)
 
 # Kim's network on Reuters-21578: widths, filters, dropout and max-norm as in Kim14, minibatches of 50; Adam instead of
 # Adadelta, and the moving average of the weights instead of the last of them, as trials suggested. The
@@ -183,6 +246,8 @@ REUTERS_R10 = (_STATIC_R10, replace(_STATIC_R10, control="reinit", rungs=(7, 12,
 # Dense networks of the variants that are not searched for tickets.
 REUTERS_VARIANTS = tuple(_dense(_variant(KIM, variant)) for variant in ("rand", "static", "multichannel"))
 REUTERS_R115 = (_dense(replace(KIM, dataset="reuters-r115"), trials=1),)
+# Tickets of documents found after one, two and five of the fourteen epochs.
+REUTERS_EARLY = (KIM, REUTERS_R90[3], *(_early(KIM, epochs * _R90_EPOCH, (8, 14)) for epochs in (1, 2, 5)))
 # A network of another kind, down to a fifth. Its steps through a document come one after another and cost several
 # times as much, so it reads half as far and trains for ten epochs.
 REUTERS_BILSTM = (
@@ -202,11 +267,15 @@ PRESETS: dict[str, Preset] = {
     "mnist-paper": MNIST_PAPER,
     "mnist-20k": MNIST_20K,
     "mnist-sgd": MNIST_SGD,
+    "mnist-early": MNIST_EARLY,
+    "mnist-init": MNIST_INIT,
+    "mnist-snip": MNIST_SNIP,
     "reuters-r90": REUTERS_R90,
     "reuters-r10": REUTERS_R10,
     "reuters-variants": REUTERS_VARIANTS,
     "reuters-r115": REUTERS_R115,
     "reuters-bilstm": REUTERS_BILSTM,
+    "reuters-early": REUTERS_EARLY,
     "mnist-smoke": smoke(MNIST_SHORT, "mnist"),
     "digits-smoke": smoke(MNIST_SHORT, "digits"),
 }

@@ -46,13 +46,35 @@ def prune(
     Source: {cite}`FC18`, section 1 and appendix G; exact counts are ours.
     Book: chapter *Reproduction*.
     """
-    _check(mask, scores, rates, scope)
-    budgets = {name: removals(int(mask[name].sum()), rates[name]) for name in mask}
+    if missing := [name for name in mask if name not in rates]:
+        raise ValueError(f"no pruning rate for {missing[0]!r}; there are rates for {', '.join(rates)}")
+    survivors = {name: int(mask[name].sum()) for name in mask}
+    counts = {name: n - removals(n, rates[name]) for name, n in survivors.items()}
+    return keep(mask, scores, counts, scope=scope)
+
+
+def keep(mask: Mask, scores: Scores, counts: Mapping[str, int], *, scope: str = "layerwise") -> Mask:
+    """Keep exactly so many of the highest-scored survivors.
+
+    Args:
+        mask: the current mask.
+        scores: name → array of the mask's shapes, higher means keep.
+        counts: name → how many of the layer's survivors stay; with global scope only their sum counts.
+        scope: ``"layerwise"`` or ``"global"``.
+
+    Raises:
+        ValueError: for a count that is not in 1 … survivors, an unknown scope, or missing, misshapen or NaN scores.
+
+    Example:
+        >>> keep(Mask({"w": [True, True, False]}), {"w": np.array([0.3, 0.1, 0.9])}, {"w": 1})["w"].tolist()
+        [True, False, False]
+    """
+    _check(mask, scores, counts, scope)
     groups = [[name] for name in mask] if scope == "layerwise" else [list(mask)]
     kept: dict[str, np.ndarray] = {}
     for names in groups:
-        budget = sum(budgets[name] for name in names)
-        kept |= _remove_lowest(mask, scores, names, budget)
+        excess = sum(int(mask[name].sum()) - counts[name] for name in names)
+        kept |= _remove_lowest(mask, scores, names, excess)
     return Mask(kept)
 
 
@@ -90,14 +112,17 @@ def _remove_lowest(mask: Mask, scores: Scores, names: Sequence[str], count: int)
     return {name: part.reshape(mask[name].shape) for name, part in zip(names, parts, strict=True)}
 
 
-def _check(mask: Mask, scores: Scores, rates: Mapping[str, float], scope: str) -> None:
+def _check(mask: Mask, scores: Scores, counts: Mapping[str, int], scope: str) -> None:
     if scope not in SCOPES:
         raise ValueError(f"unknown scope {scope!r}; known are {', '.join(SCOPES)}")
     for name, array in mask.items():
         if name not in scores:
             raise ValueError(f"no scores for {name!r}; there are scores for {', '.join(scores)}")
-        if name not in rates:
-            raise ValueError(f"no pruning rate for {name!r}; there are rates for {', '.join(rates)}")
+        survivors = int(array.sum())
+        if name not in counts or (scope == "layerwise" and not min(1, survivors) <= counts[name] <= survivors):
+            raise ValueError(
+                f"{name!r} has {survivors} survivors, of which 1 at least can stay; got {counts.get(name)}"
+            )
         given = np.asarray(scores[name])
         if given.shape != array.shape:
             raise ValueError(f"scores of {name!r} have shape {given.shape}, the mask has {array.shape}")

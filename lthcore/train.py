@@ -19,6 +19,7 @@ from lthcore.config import TrainConfig
 from lthcore.datasets.base import Dataset
 from lthcore.history import COLUMNS, DivergedError, History, Run, best_row
 from lthcore.mask import Weights
+from lthcore.probe import LossProbe
 from lthcore.ticket import Ticket
 
 
@@ -81,6 +82,7 @@ class Trainer:
         loss = loop.LOSSES[config.loss](from_logits=fit.head(model) == "linear")
         self._segment = loop.compile_segment(model, self.optimizer, loss, data.train, self.prunable, xla=xla)
         self._score = evaluation.evaluator(model, loss, data)
+        self.probe = LossProbe(model, loss, data.train, self.prunable)
         self.machine = {
             "compiler": "xla" if xla else "graph",
             "device": "gpu" if on_gpu else "cpu",

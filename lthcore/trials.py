@@ -8,13 +8,12 @@ from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExe
 from dataclasses import replace
 from functools import cache, lru_cache
 
-from lthcore import datasets, environment, models
+from lthcore import budgets, datasets, environment, models
 from lthcore.config import Experiment, PruneConfig, TextConfig
-from lthcore.criteria import CRITERIA, Evidence
+from lthcore.criteria import CRITERIA, Evidence, Scores
 from lthcore.history import Run
 from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.mask import Mask
-from lthcore.prune import ladder
 from lthcore.records import Record
 from lthcore.seeds import Seeds
 from lthcore.store import Store
@@ -136,18 +135,28 @@ def _branches(experiment: Experiment, trial: int, store: Store, todo: Sequence[t
 
 
 def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
-    """Round → mask, read from the search `source` as far as it is stored, or made from its one set of scores."""
+    """Round → mask, read from the search `source` as far as it is stored, or made from one network's weights."""
     if source.is_chain:
         return lambda round: store.load(source, trial, round - 1).pruned
     seeds, trainer = Seeds(trial), trainer_of(source)
     dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)
-    final = train(trainer, dense, seeds, 0).final if source.prune.trained_scores else dense.weights
-    evidence = Evidence(
-        mask=dense.mask, initial=dense.weights, final=final, varying=trainer.varying, rng=seeds.score(0)
-    )
-    scores = CRITERIA[source.prune.criterion](evidence)
-    rates = source.prune.rates(trainer.prunable)
-    return ladder(dense.mask, scores, rates, source.prune.rounds, scope=source.prune.scope).__getitem__
+    how, final = source.prune, dense.weights
+    if how.trained_scores:
+        final = train(trainer, dense, seeds, 0, stop=how.prune_step).final
+
+    def score(mask: Mask) -> Scores:
+        evidence = Evidence(
+            mask=mask,
+            initial=dense.weights,
+            final=final,
+            varying=trainer.varying,
+            rng=seeds.score(0),
+            probe=trainer.probe,
+        )
+        return CRITERIA[how.criterion](evidence)
+
+    wanted = budgets.counts(dense.mask, how.rates(trainer.prunable), how.rounds, how.budgets)
+    return lambda round: budgets.prune_untrained(dense.mask, score, wanted[round], passes=how.passes, scope=how.scope)
 
 
 def _stored(experiment: Experiment, trial: int, store: Store) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from lthcore.history import COLUMNS, History, Run
 from lthcore.lottery import find_tickets
 from lthcore.mask import Mask, Weights
 from lthcore.seeds import Seeds
+from tests.probes import FakeProbe
 
 # Binary fractions, so that every score is exact.
 INITIAL = [+1.0, -2.0, +0.5, -0.5, 0.0]
@@ -32,6 +33,7 @@ def evidence(initial=INITIAL, final=FINAL, seed: int = 0) -> Evidence:
         final=Weights({"w": [final], "bias": [2.0]}),
         varying=np.array([True]),
         rng=np.random.default_rng(seed),
+        probe=FakeProbe(),
     )
 
 
@@ -43,7 +45,7 @@ def test_scores(name, expected):
 
 
 def test_the_table_of_scores_is_complete():
-    assert set(CRITERIA) == {*SCORES, "inert_first", "random"}
+    assert set(CRITERIA) == {*SCORES, "inert_first", "random", "snip", "grasp", "synflow"}
 
 
 def test_random_scores_come_from_the_given_stream_and_nothing_else():
@@ -64,6 +66,7 @@ class ReversingTrainer:
 
     prunable = ("w",)
     varying = np.array([True])
+    probe = None
 
     def fresh(self, rng):
         return Weights({"w": [1.0, -2.0, 3.0, -4.0]})

@@ -34,6 +34,7 @@ ORDER = [
     "connectivity",
     "criteria",
     "prune",
+    "budgets",
     "ticket",
     "history",
     "environment",
@@ -58,6 +59,7 @@ ORDER = [
     "loop",
     "evaluation",
     "fit",
+    "probe",
     "train",
     "lottery",
     "stability",
@@ -89,6 +91,7 @@ ON_TENSORFLOW = {
     "loop",
     "evaluation",
     "fit",
+    "probe",
     "train",
     "trials",
 }

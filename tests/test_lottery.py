@@ -14,6 +14,7 @@ from lthcore.lottery import find_tickets
 from lthcore.mask import Mask, Weights
 from lthcore.seeds import Seeds
 from lthcore.ticket import Ticket
+from tests.probes import FakeProbe
 
 SMALL = {"hidden/kernel": (6, 5), "hidden/bias": (5,), "output/kernel": (5, 4), "output/bias": (4,)}
 LENET = {"hidden_1/kernel": (784, 300), "hidden_2/kernel": (300, 100), "output/kernel": (100, 10)}
@@ -30,6 +31,7 @@ class FakeTrainer:
 
     def __init__(self, shapes=SMALL, steps=4, diverges=None):
         self.shapes, self.steps, self.diverges = shapes, steps, diverges
+        self.probe = FakeProbe()
         self.varying = np.ones(next(iter(shapes.values()))[0], np.bool_)
         self.prunable = tuple(name for name in shapes if name.endswith("kernel"))
         self.trained = []
