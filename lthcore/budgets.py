@@ -34,7 +34,7 @@ def counts(mask: Mask, rates: Mapping[str, float], rounds: int, budgets: str = "
         >>> counts(mask, {"a": 0.5, "b": 0.0}, 1, "uniform")
         [{'a': 80, 'b': 20}, {'a': 48, 'b': 12}]
 
-    Source: {cite}`MMSN18` (Erdős–Rényi budgets) and {cite}`EGME20`, section 3 (kernels), for ``"erk"``.
+    Source: {cite}`MMS18` (Erdős–Rényi budgets) and {cite}`EGM20`, section 3 (kernels), for ``"erk"``.
     Book: chapter *Early tickets*.
     """
     if budgets not in BUDGETS:

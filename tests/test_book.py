@@ -93,14 +93,24 @@ def test_the_chapter_shows_numbers_figures_and_verdicts(site):
     assert "glue" not in re.sub(r"<[^>]+>", " ", text.split("<article")[1].split("</article>")[0]).lower()
 
 
-def test_all_references_of_the_proposal_are_listed(site):
-    bibliography = (ROOT / "book" / "references.bib").read_text()
-    keys = [label.replace("+", "") for label in LABELS]
-    assert sorted(re.findall(r"^@\w+\{(\w+),", bibliography, re.MULTILINE)) == sorted(keys)
+def test_all_references_are_listed_those_of_the_proposal_first(site):
+    """Both lists are sorted by label, and the text cites nothing that stands in neither."""
+    keys = {}
+    for file in ("references", "further"):
+        keys[file] = re.findall(r"^@\w+\{(\w+),", (ROOT / "book" / f"{file}.bib").read_text(), re.MULTILINE)
+        assert keys[file] == sorted(keys[file], key=str.lower)
+    assert sorted(keys["references"]) == sorted(label.replace("+", "") for label in LABELS)
     listed = (site / "book" / "bibliography.html").read_text()
-    assert re.findall(r'<span class="fn-bracket">\[</span>([^<]+)<', re.sub(r"</?a[^>]*>", "", listed)) == sorted(
-        LABELS, key=str.lower
-    )
+    found = re.findall(r'<span class="fn-bracket">\[</span>([^<]+)<', re.sub(r"</?a[^>]*>", "", listed))
+    assert found[: len(LABELS)] == sorted(LABELS, key=str.lower)
+    assert [label.replace("+", "") for label in found[len(LABELS) :]] == keys["further"]
+
+
+def test_every_further_reference_is_cited(clone):
+    """By a page or by a docstring; those of the proposal are listed whether they are cited or not."""
+    parts = [path.read_text() for folder in ("book", "lthcore", "notebooks") for path in (clone / folder).rglob("*.[mp]*")]
+    cited = {key for part in parts for keys in re.findall(r"\{cite\}`([^`]+)`", part) for key in keys.split(",")}
+    assert set(re.findall(r"^@\w+\{(\w+),", (clone / "book" / "further.bib").read_text(), re.MULTILINE)) <= cited
 
 
 def test_a_second_build_is_byte_identical(clone, site, tmp_path):
