@@ -13,7 +13,7 @@ from pathlib import Path
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lthcore.config import Experiment, TextConfig
+from lthcore.config import Experiment, PruneConfig, TextConfig
 from lthcore.studies import ParameterError, Study
 
 
@@ -51,11 +51,19 @@ def card(experiment: Experiment) -> Markdown:
         "Evaluation": f"validation every {train.eval_every} steps, test every {train.test_every}; "
         f"early stop by {train.stop_by.replace('micro_f1', 'micro-F1').replace('_', ' ')}",
         "Pruning": f"{prune.schedule}, {prune.scope}: {100 * prune.rate:g} % of each layer{exceptions}, per round; "
-        f"criterion `{prune.criterion}`{'; word vectors too' if prune.embeddings else ''}",
+        f"criterion `{prune.criterion}`{_scoring(prune)}",
         "Survivors": _survivors(experiment),
         "Extent": f"{experiment.trials} trials, rounds 0 to {prune.rounds}",
     }
     return table(["", "Experiment"], [[key, value] for key, value in rows.items()])
+
+
+def _scoring(prune: PruneConfig) -> str:
+    """What else there is to say about a criterion, in words."""
+    step = "" if prune.prune_step is None else f", scored at step {whole(prune.prune_step)}"
+    passes = f" in {prune.passes} passes" if prune.passes > 1 else ""
+    budgets = "" if prune.budgets == "schedule" else f"; layer budgets: {prune.budgets}"
+    return f"{step}{passes}{budgets}{'; word vectors too' if prune.embeddings else ''}"
 
 
 def _reading(text: TextConfig) -> str:

@@ -198,6 +198,29 @@ def sparsest_within(frame: pd.DataFrame, value: str, reference: float, margin: f
     return None if within.empty else int(within.index.max())
 
 
+def earliest_within(
+    frame: pd.DataFrame, by: str, value: str, reference: pd.DataFrame, margin: float
+) -> float | None:
+    """The smallest `by` from which on all means of `value` lie at most `margin` below the reference's.
+
+    Args:
+        frame: networks of one density, a few trials for each `by`, say ``prune_step``.
+        by: an ordered column.
+        value: column to compare.
+        reference: what they are compared with, paired by trial.
+        margin: what counts as no loss, in units of `value`.
+
+    Returns:
+        A value of `by`; None if even the largest lies further below.
+    """
+    found = None
+    for step, rows in sorted(frame.groupby(by), key=lambda group: group[0], reverse=True):
+        if difference(rows, reference, value)["mean"] < -margin:
+            break
+        found = step
+    return found
+
+
 def first_reaching(curves: pd.DataFrame, value: str, level: float) -> pd.DataFrame:
     """The first step at which `value` is at least `level`, the last if it never is: a row per round and trial."""
     last = curves.groupby(["round", "trial"])["step"].max()

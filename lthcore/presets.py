@@ -85,6 +85,7 @@ def _smoke(experiment: Experiment, dataset: str) -> Experiment:
     if text:
         text, steps, rounds = replace(text, length=40, dimension=8, min_count=2, epochs=2), 40, 2
         options = tuple((name, 0.9 if name == "ema_momentum" else value) for name, value in options)
+    last = min(experiment.prune.rounds, rounds)
     return replace(
         experiment,
         dataset=dataset,
@@ -92,13 +93,13 @@ def _smoke(experiment: Experiment, dataset: str) -> Experiment:
         train=replace(experiment.train, steps=steps, eval_every=20, test_every=20, optimizer_options=options),
         prune=replace(
             experiment.prune,
-            rounds=min(experiment.prune.rounds, rounds),
+            rounds=last,
             rewind_step=min(experiment.prune.rewind_step, 20),
             prune_step=experiment.prune.prune_step and (20 if experiment.prune.prune_step < 2_500 else 40),
             passes=min(experiment.prune.passes, 3),
         ),
         trials=2,
-        rungs=(),
+        rungs=tuple(range(1, last + 1)[-len(experiment.rungs) :]) if experiment.rungs else (),  # as many, the last
     )
 
 

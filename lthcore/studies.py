@@ -91,7 +91,8 @@ def load(
     Args:
         scale: a key of `published`, or ``"smoke"``: the same path at a size that takes seconds, computed here.
         published: scale → names of the presets whose stored results the book is printed from.
-        data: at smoke scale, the data set; ``"auto"`` takes the real one where it can be had without a download.
+        data: at smoke scale, the data set; ``"auto"`` takes the real one where it can be had without a download,
+            ``"embedded"`` the small one that comes with the package.
         compute: compute everything on this machine, into ``data/runs``, instead of reading published results.
 
     Raises:
@@ -140,27 +141,44 @@ def costs(studies: Sequence[Study]) -> pd.DataFrame:
 
 def _smoke(names: Sequence[str], data: str) -> list[Study]:
     published = {name: presets.preset(name) for name in names}
-    real = published[names[0]][0].dataset
-    reason = ""
-    embedded = "newswire" if real in datasets.TEXTS else "digits"
-    if data == "auto" and not datasets.available(real):
-        data, reason = embedded, f", because {real} is not on this machine"
-    elif data == "auto":
-        data = real
-    if data not in (real, embedded):
-        raise ParameterError(f"unknown DATA {data!r}; known are auto, {real}, {embedded}")
+    chosen = {name: _data(preset[0].dataset, data) for name, preset in published.items()}
     folder = paths.runs() / "smoke"
     shutil.rmtree(folder, ignore_errors=True)  # a smoke pass is there to be walked, not to be read
     found = [
-        Study(name, presets.smoke(preset, data), Store(folder), published=False) for name, preset in published.items()
+        Study(name, presets.smoke(preset, chosen[name]), Store(folder), published=False)
+        for name, preset in published.items()
     ]
     for study in found:
         _compute(study)
-    kind = "the real data" if data == real else f"the embedded {data}{reason}"
+    kinds = dict.fromkeys(_told(preset[0].dataset, chosen[name], data) for name, preset in published.items())
     display(
-        Markdown(f"```{{note}}\nSmoke scale on {kind}: it shows that the code runs, and nothing about tickets.\n```")
+        Markdown(
+            f"```{{note}}\nSmoke scale on {' and '.join(kinds)}: it shows that the code runs, and nothing about "
+            f"tickets.\n```"
+        )
     )
     return found
+
+
+def _embedded(real: str) -> str:
+    """The small data set that comes with the package, of the same kind."""
+    return "newswire" if real in datasets.TEXTS else "digits"
+
+
+def _data(real: str, data: str) -> str:
+    """The data set of a smoke pass."""
+    if data == "auto":
+        return real if datasets.available(real) else _embedded(real)
+    known = {"embedded": _embedded(real), real: real, _embedded(real): _embedded(real)}
+    if data not in known:
+        raise ParameterError(f"unknown DATA {data!r}; known are {', '.join(['auto', *known])}")
+    return known[data]
+
+
+def _told(real: str, chosen: str, data: str) -> str:
+    if chosen == real:
+        return f"the real {real}"
+    return f"the embedded {chosen}" + (f", because {real} is not on this machine" if data == "auto" else "")
 
 
 def _compute(study: Study) -> None:

@@ -172,3 +172,18 @@ def test_the_nearest_round_is_nearest_in_ratio():
     results = toy({(r, 0, 0): 0.0 for r in range(10)})
     assert frames.nearest_round(results, 0.8**4) == 4
     assert frames.nearest_round(results, 1e-9) == 9
+
+
+@pytest.mark.parametrize(
+    ("means", "expected"),
+    [
+        ({10: 0.90, 20: 0.97, 40: 0.98}, 20),
+        ({10: 0.98, 20: 0.97, 40: 0.90}, None),  # even the last lies below
+        ({10: 0.98, 20: 0.90, 40: 0.98}, 40),  # one that happens to be good does not count
+        ({10: 0.98, 20: 0.99, 40: 0.98}, 10),
+    ],
+)
+def test_the_earliest_within_is_the_one_from_which_on_all_are(means, expected):
+    parts = [toy({(1, t, 0): mean for t in range(3)}).assign(step=step) for step, mean in means.items()]
+    reference = toy({(1, t, 0): 0.98 for t in range(3)})
+    assert frames.earliest_within(pd.concat(parts), "step", "value", reference, 0.02) == expected

@@ -17,7 +17,7 @@ PUBLISHED = {"short": ("mnist-short",)}
 def test_unknown_scale_and_data_list_the_known_ones():
     with pytest.raises(ParameterError, match="known are short, smoke"):
         studies.load("large", published=PUBLISHED)
-    with pytest.raises(ParameterError, match="known are auto, mnist, digits"):
+    with pytest.raises(ParameterError, match="known are auto, embedded, mnist, digits"):
         studies.load("smoke", published=PUBLISHED, data="letters")
 
 
