@@ -251,7 +251,11 @@ REUTERS_R10 = (_STATIC_R10, replace(_STATIC_R10, control="reinit", rungs=(7, 12,
 REUTERS_VARIANTS = tuple(_dense(_variant(KIM, variant)) for variant in ("rand", "static", "multichannel"))
 REUTERS_R115 = (_dense(replace(KIM, dataset="reuters-r115"), trials=1),)
 # Tickets of documents found after one, two and five of the fourteen epochs.
-REUTERS_EARLY = (KIM, REUTERS_R90[3], *(_early(KIM, epochs * _R90_EPOCH, (8, 14)) for epochs in (1, 2, 5)))
+REUTERS_EARLY = (
+    KIM,
+    REUTERS_R90[3],
+    *(_early(KIM, epochs * _R90_EPOCH, (8, 14), rounds=14) for epochs in (1, 2, 5)),
+)
 # A network of another kind, down to a fifth. Its steps through a document come one after another and cost several
 # times as much, so it reads half as far and trains for ten epochs.
 REUTERS_BILSTM = (
