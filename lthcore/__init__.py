@@ -2,10 +2,10 @@
 
 The modules form a one-way order, from values to programs: ``seeds, mask, config, archive → text, vocabulary, vectors,
 language, tables, metrics, baselines → connectivity, criteria, prune, budgets, ticket, history, presets, datasets →
-windows, layers, text_models, models, weights → graph, surgery, portable, liveness, shrink, inference, compact →
-optimizers, loop, evaluation, fit, probe → train → lottery → stability, anatomy → records, store, trials, description,
-settling, filters, measurements, verify → frames, topics → figures, drawing, early_figures, text_figures, studies,
-chapter, notebooks → cli``. Import from the module where a name lives.
+windows, layers, patches, text_models, models, weights → graph, surgery, portable, liveness, shrink, inference, compact,
+costs → optimizers, loop, evaluation, fit, probe → train → lottery → stability, anatomy → records, store, trials,
+description, settling, filters, measurements, verify → frames, filter_tables, topics → figures, drawing, early_figures,
+text_figures, studies, chapter, notebooks → cli``. Import from the module where a name lives.
 """
 
 import os

@@ -80,6 +80,8 @@ def run(
     """
     with _one_clear_error():
         experiments = presets.adjusted(presets.preset(preset), trials=trials, rounds=rounds, steps=steps)
+        if not any(experiment.networks for experiment in experiments):
+            raise ValueError(f"{preset} compares networks by the clock: `python -m lthcore measure filters {preset}`")
         store = Store(out or paths.runs())
         _run(experiments, store, workers)
         typer.echo(f"{preset}: all results are in {store.root}; see `python -m lthcore show {preset}`")
@@ -100,7 +102,7 @@ def _run(experiments: presets.Preset, store: Store, workers: int) -> None:
 
 @app.command()
 def measure(
-    kind: Annotated[str, typer.Argument(help="stability, anatomy or corpus.")],
+    kind: Annotated[str, typer.Argument(help="stability, anatomy, settling, shrunk, filters or corpus.")],
     preset: Annotated[str, typer.Argument(help="The preset whose tickets are looked at.")],
     trials: Annotated[int | None, typer.Option(help="Number of trials.", show_default=False)] = None,
     out: Out = None,
@@ -109,8 +111,11 @@ def measure(
     """Measure what the records of a preset do not hold.
 
     stability: how far apart two trainings of one ticket in different data orders end. anatomy: where the survivors of
-    each round started, and how far training moved them. For both, networks of its tickets are trained again, and those
-    that are missing trained first. corpus: counts, words and baselines of its documents; nothing is trained.
+    each round started, and how far training moved them. settling: the masks its dense network would give if its
+    training were cut short. shrunk: its sparsest tickets as smaller dense networks, their size and speed. For these
+    four, networks of its tickets are trained again, and those that are missing trained first. filters: filter pruning
+    before convergence against training from scratch, by the clock; best with one worker on a quiet machine. corpus:
+    counts, words and baselines of its documents; nothing is trained.
     """
     from lthcore import measurements
 

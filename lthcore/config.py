@@ -35,6 +35,8 @@ OOV = ("uniform", "matched", "zero", "skip")
 DOCUMENTS = ("labelled", "all")
 BODILESS = ("keep", "drop")
 STOPS = ("validation_loss", "validation_micro_f1")
+NORMS = ("l1", "l2")
+DROPOUT = ("keep", "scale")
 
 Options = tuple[tuple[str, float | int | bool | str], ...]
 
@@ -226,6 +228,48 @@ class TextConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FilterConfig:
+    """How filters are removed before convergence.
+
+    Args:
+        every: training steps before each removal.
+        rate: share of a layer's filters that a removal takes.
+        removals: how many there are; what is left then trains to the end.
+        norm: of a filter's kernel, by which it is ranked within its layer: ``"l1"`` or ``"l2"``.
+        layer_rates: exceptions to `rate`, as (layer name, rate) pairs.
+        dropout: ``"keep"`` leaves the rate of dropout as it is, ``"scale"`` multiplies it by the square root of the
+            share that is left of the units it drops from, for a smaller network overfits less ({cite}`HPTD15`,
+            section 3.2).
+    """
+
+    every: int = 500
+    rate: float = 0.5
+    removals: int = 1
+    norm: str = "l1"
+    layer_rates: Options = ()
+    dropout: str = "keep"
+
+    def __post_init__(self) -> None:
+        for name in ("every", "removals"):
+            _positive_whole(name, getattr(self, name))
+        for rate in (self.rate, *dict(self.layer_rates).values()):
+            check_rate(rate)
+        _known("norm", self.norm, NORMS)
+        _known("dropout", self.dropout, DROPOUT)
+
+    def rates(self, layers: tuple[str, ...]) -> dict[str, float]:
+        """Share of its filters that each layer loses per removal.
+
+        Raises:
+            ValueError: if `layer_rates` speaks of a layer whose filters cannot be removed.
+        """
+        exceptions = dict(self.layer_rates)
+        for name in exceptions:
+            _known("layer in layer_rates", name, layers)
+        return {name: exceptions.get(name, self.rate) for name in layers}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Data, model, training, pruning and control: everything a result depends on, besides the trial.
 
@@ -242,6 +286,7 @@ class Experiment:
         trials: how many seeds are taken through all rounds.
         rungs: the rounds whose networks are trained, where masks do not depend on it; empty means all from 1 on.
         draws: how often a control is repeated per ticket, each time with other random numbers.
+        filters: how whole filters are removed, in an experiment that compares small networks and has no masks.
     """
 
     dataset: str = "mnist"
@@ -254,6 +299,7 @@ class Experiment:
     trials: int = 5
     rungs: tuple[int, ...] = ()
     draws: int = 1
+    filters: FilterConfig | None = None
 
     def __post_init__(self) -> None:
         _known("control", self.control, CONTROLS)
@@ -276,6 +322,20 @@ class Experiment:
             )
         if self.text and self.prune.criterion == "synflow":
             raise ValueError("criterion 'synflow' sends ones through the network, which documents are not")
+        if self.filters:
+            self._check_filters(self.filters)
+
+    def _check_filters(self, filters: FilterConfig) -> None:
+        if self.prune != PruneConfig(rounds=0) or self.control != "rewind":
+            raise ValueError(
+                "where whole filters are removed there are no masks and no controls of them: use "
+                "prune=PruneConfig(rounds=0) and control='rewind'"
+            )
+        if (last := filters.every * filters.removals) >= self.train.steps:
+            raise ValueError(
+                f"the last filters go after step {last} (every × removals), which must come before the end of training "
+                f"({self.train.steps})"
+            )
 
     @property
     def is_chain(self) -> bool:
@@ -295,7 +355,9 @@ class Experiment:
 
     @property
     def rounds(self) -> tuple[int, ...]:
-        """The rounds whose networks are trained and stored."""
+        """The rounds whose networks are trained and stored; none where small networks are compared by a measurement."""
+        if self.filters:
+            return ()
         if self.is_chain:
             return tuple(range(self.prune.rounds + 1))
         return self.rungs or tuple(range(1, self.prune.rounds + 1))
@@ -323,7 +385,8 @@ class Experiment:
         can be extended later; and a field added with a default changes no identity.
         """
         variant = [str(value) for name, value in self.model_options if name == "variant"]
-        slug = "-".join([self.dataset, self.model, *variant, self.prune.method, self.control])
+        method = [self.prune.method, self.control] if self.filters is None else ["filters"]
+        slug = "-".join([self.dataset, self.model, *variant, *method])
         return f"{slug}-{digest(self)}"
 
     def to_dict(self) -> dict:
@@ -343,8 +406,13 @@ class Experiment:
             "rungs": tuple(values["rungs"]),
             "model_options": tuple(tuple(pair) for pair in values.get("model_options", ())),
             "text": TextConfig(**values["text"]) if values.get("text") else None,
+            "filters": _filters(values["filters"]) if values.get("filters") else None,
         }
         return cls(**values)
+
+
+def _filters(values: Mapping) -> FilterConfig:
+    return FilterConfig(**{**values, "layer_rates": tuple(tuple(pair) for pair in values["layer_rates"])})
 
 
 def check_rate(rate: float) -> None:

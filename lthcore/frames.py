@@ -49,10 +49,10 @@ def row(record: Record) -> dict[str, object]:
     """One stored network as a row of the tidy frame.
 
     Accuracies and densities are fractions; ``test_accuracy`` and ``validation_accuracy`` are read at the early stop,
-    ``final_accuracy`` is the test accuracy after the last step. ``prune_step`` is the step whose weights were scored,
-    0 for criteria that look at initial weights only; ``search_steps`` counts all steps that went into finding the mask. Of label sets, accuracy is that of whole sets; ``micro_f1`` is
-    read at threshold 0.5, ``first_label`` and columns with ``tuned`` at the one chosen on validation. Macro-F1 counts
-    empty categories as 0. What does not apply is NaN.
+    ``final_accuracy`` is the test accuracy after the last step. ``prune_step`` is the step whose weights were scored, 0
+    for criteria that look at initial weights only; ``search_steps`` counts all steps that went into finding the mask.
+    Of label sets, accuracy is that of whole sets; ``micro_f1`` is read at threshold 0.5, ``first_label`` and columns
+    with ``tuned`` at the one chosen on validation. Macro-F1 counts empty categories as 0. What does not apply is NaN.
     """
     experiment, history = record.experiment, record.history
     rewound = record.round and experiment.control in ("rewind", "shuffle")
@@ -198,9 +198,7 @@ def sparsest_within(frame: pd.DataFrame, value: str, reference: float, margin: f
     return None if within.empty else int(within.index.max())
 
 
-def earliest_within(
-    frame: pd.DataFrame, by: str, value: str, reference: pd.DataFrame, margin: float
-) -> float | None:
+def earliest_within(frame: pd.DataFrame, by: str, value: str, reference: pd.DataFrame, margin: float) -> float | None:
     """The smallest `by` from which on all means of `value` lie at most `margin` below the reference's.
 
     Args:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import keras
 
 from lthcore.layers import WindowMax
+from lthcore.patches import PatchMax
 from lthcore.weights import name_of
 
 layers = keras.layers
 
 # What a layer does to channels. A layer of any other type counts as ``other``: it reads and gives them whole.
 ROLES: dict[type, str] = {
-    **dict.fromkeys((layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, WindowMax), "kernel"),
+    **dict.fromkeys((layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, WindowMax, PatchMax), "kernel"),
     **dict.fromkeys((layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU), "activation"),
     **dict.fromkeys((layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.Identity), "carry"),
     **dict.fromkeys((layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D), "carry"),

@@ -19,9 +19,7 @@ def outputs(model: keras.Model, x: np.ndarray, *, batch: int = BATCH) -> np.ndar
     return np.concatenate([forward(part).numpy() for part in _batches(x, batch)])
 
 
-def seconds(
-    models: Sequence[keras.Model], x: np.ndarray, *, batch: int = BATCH, repeats: int = REPEATS
-) -> np.ndarray:
+def seconds(models: Sequence[keras.Model], x: np.ndarray, *, batch: int = BATCH, repeats: int = REPEATS) -> np.ndarray:
     """Median time that each model takes to score all examples, compiled, minibatch after minibatch.
 
     The models take turns, so that whatever else the machine does hits all of them alike: ratios are steadier than the

@@ -1,7 +1,7 @@
 """Measure what records do not hold, and store the numbers.
 
 Most of it is what the weights of a search's tickets tell: its networks are trained again. One kind describes the
-documents a search is made on, and needs no network at all.
+documents a search is made on, and needs no network at all; one compares networks of other shapes, which it trains.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from time import perf_counter
 
 import numpy as np
 
-from lthcore import anatomy, datasets, description, environment, stability, trials
+from lthcore import anatomy, compact, datasets, description, environment, filters, settling, stability, trials
 from lthcore.config import Experiment
 from lthcore.lottery import early_weights, train
 from lthcore.records import UNTRAINED, Measurement
@@ -23,6 +23,10 @@ from lthcore.train import Trainer
 
 # The rung nearest to the 10.7 % at which FDRC19 measures LeNet's stability.
 STABILITY_ROUND = 10
+# Rounds near 51, 21, 7, 3.6 and 1.9 % density, at which masks are followed along one training.
+SETTLING_ROUNDS = (3, 7, 12, 15, 18)
+# Rounds near 7, 3.6, 1.9 and 1.2 %, whose trained tickets are shrunk.
+SHRUNK_ROUNDS = (12, 15, 18, 20)
 
 
 def measure_stability(trainer: Trainer, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
@@ -70,6 +74,46 @@ def measure_anatomy(trainer: Trainer, experiment: Experiment, trial: int, store:
     }
 
 
+def measure_settling(trainer: Trainer, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
+    """The masks that the dense network's training would have given, had it been cut short.
+
+    Values are those of `lthcore.settling.trajectory`. Early-Bird's rule looks about once an epoch.
+    """
+    seeds, config = Seeds(trial), experiment.train
+    grain = config.eval_every
+    epoch = len(trainer.data.train) // config.batch_size
+    every = grain * max(epoch // grain, 1)
+    steps = settling.snapshot_steps(config.steps, every, grain=grain)
+    dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)
+    run = trainer.train(dense, order=seeds.order(0), keep=steps)
+    rounds = _within(SETTLING_ROUNDS, experiment)
+    return settling.trajectory(
+        dict(sorted(run.snapshots.items())), experiment.prune.rates(trainer.prunable), rounds, every=every
+    )
+
+
+def measure_shrunk(trainer: Trainer, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
+    """Trained tickets as smaller dense networks; values are those of `lthcore.compact.compare`, and ``rounds``."""
+    seeds, k = Seeds(trial), experiment.prune.rewind_step
+    theta_k = early_weights(trainer, trainer.fresh(seeds.init), k, seeds)
+    mask_of, rounds = trials.masks(experiment, trial, store), _within(SHRUNK_ROUNDS, experiment)
+    tickets = [rewind(mask_of(round), to=theta_k, at_step=k) for round in rounds]
+    trained = [train(trainer, ticket, seeds, round).best for round, ticket in zip(rounds, tickets, strict=True)]
+    masks = [ticket.mask for ticket in tickets]
+    return {**compact.compare(trainer.model, trainer.data, masks, trained), "rounds": np.array(rounds, np.int32)}
+
+
+def _within(rounds: tuple[int, ...], experiment: Experiment) -> list[int]:
+    """Those of the rounds that the search reaches; the last, if it reaches none."""
+    last = experiment.prune.rounds
+    return [round for round in rounds if round <= last] or [max(last, 1)]
+
+
+def measure_filters(_: None, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
+    """Filter pruning before convergence and training from scratch; values are those of `lthcore.filters.compare`."""
+    return dict(filters.compare(experiment, trial))
+
+
 def describe_corpus(_: None, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
     """The documents of an experiment; values are those of `lthcore.description`."""
     return description.describe(experiment)
@@ -80,8 +124,14 @@ Measure = Callable[[Trainer | None, Experiment, int, Store], Mapping[str, np.nda
 MEASUREMENTS: dict[str, Measure] = {
     "stability": measure_stability,
     "anatomy": measure_anatomy,
+    "settling": measure_settling,
+    "shrunk": measure_shrunk,
+    "filters": measure_filters,
     "corpus": describe_corpus,
 }
+
+# Kinds that look at weights on pixels, layer after dense layer.
+_OF_PIXELS = ("anatomy", "shrunk")
 
 
 def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> Iterator[int]:
@@ -111,19 +161,22 @@ def check(kind: str, experiment: Experiment) -> None:
     """
     if kind not in MEASUREMENTS:
         raise ValueError(f"unknown measurement {kind!r}; known are {', '.join(MEASUREMENTS)}")
+    if (kind == "filters") != (experiment.filters is not None):
+        what = "has no filters to prune" if kind == "filters" else "prunes filters, so 'filters' is what to measure"
+        raise ValueError(f"{experiment.identity} {what}")
     if not experiment.is_chain:
         raise ValueError(f"{experiment.identity} is no search, so it has no tickets of its own to measure")
     documents = experiment.dataset in datasets.TEXTS and experiment.text is not None
     if kind == "corpus" and not documents:
         raise ValueError(f"{experiment.identity} is not about documents, so there is no corpus to describe")
-    if kind == "anatomy" and documents:
-        raise ValueError(f"{experiment.identity} reads documents; the anatomy looks at weights on pixels")
+    if kind in _OF_PIXELS and documents:
+        raise ValueError(f"{experiment.identity} reads documents; {kind} looks at weights on pixels")
 
 
 def complete(kind: str, experiment: Experiment, trial: int, store: Store) -> None:
     """Take one measurement, unless it is stored. Networks of the search that are missing are trained first."""
     environment.describe()  # now: a commit made while this runs did not compute it
-    trained = kind not in UNTRAINED
+    trained = kind not in (*UNTRAINED, "filters")
     if trained:
         trials.complete(experiment, trial, store)
     with store.lock(experiment, trial, kind):

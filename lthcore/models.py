@@ -8,6 +8,7 @@ from collections.abc import Callable
 import keras
 
 from lthcore import text_models
+from lthcore.patches import PatchMax
 
 
 def lenet_300_100(input_shape: tuple[int, ...], classes: int, *, l2: float = 0.0) -> keras.Model:
@@ -44,8 +45,52 @@ def lenet_300_100(input_shape: tuple[int, ...], classes: int, *, l2: float = 0.0
     return keras.Model(pixels, dense(classes, "output")(hidden), name="lenet_300_100")
 
 
+def lenet_5(
+    input_shape: tuple[int, ...], classes: int, *, filters: tuple[int, ...] = (20, 50), units: int = 500
+) -> keras.Model:
+    """A convolutional LeNet: two layers of 5×5 filters, each with 2×2 maximum pooling, and 500 ReLUs.
+
+    Initial weights are Gaussian Glorot, not truncated; biases are zero. On 28×28 pixels and ten classes it has 431 080
+    parameters. Images of less than 16 pixels along a side, which it would shrink to nothing, are padded with zeros so
+    that a convolution keeps their size; larger ones are not padded.
+
+    Args:
+        input_shape: (H, W, C), of one image.
+        classes: number of logits.
+        filters: filters of the two layers.
+        units: units of the hidden layer.
+
+    Raises:
+        ValueError: for another number of layers.
+
+    Example:
+        >>> lenet_5((28, 28, 1), 10).count_params()
+        431080
+
+    Source: {cite}`LBBH98`, section II, in the sizes of the example that comes with Caffe, as {cite}`HPTD15` use it.
+    Book: chapter *Early tickets*.
+    """
+    if len(filters) != 2:
+        raise ValueError(f"lenet_5 has two layers of filters, got filters={filters!r}")
+    padding = "valid" if min(input_shape[:2]) >= 16 else "same"
+    gaussian = keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
+    pixels = keras.Input(input_shape, name="pixels")
+    # The first layer reads one channel or a few, for which patches are much faster than TensorFlow's convolution; the
+    # second reads many, for which they are not.
+    maps = PatchMax(filters[0], 5, padding=padding, kernel_initializer=gaussian, name="conv_1")(pixels)
+    maps = keras.layers.Conv2D(
+        filters[1], 5, padding=padding, activation="relu", kernel_initializer=gaussian, name="conv_2"
+    )(maps)
+    maps = keras.layers.MaxPooling2D(2, name="pool_2")(maps)
+    hidden = keras.layers.Flatten(name="flatten")(maps)
+    hidden = keras.layers.Dense(units, activation="relu", kernel_initializer=gaussian, name="hidden")(hidden)
+    logits = keras.layers.Dense(classes, kernel_initializer=gaussian, name="output")(hidden)
+    return keras.Model(pixels, logits, name="lenet_5")
+
+
 MODELS: dict[str, Callable[..., keras.Model]] = {
     "lenet_300_100": lenet_300_100,
+    "lenet_5": lenet_5,
     "kim_cnn": text_models.kim_cnn,
     "bilstm": text_models.bilstm,
 }

@@ -14,6 +14,7 @@ from lthcore import graph
 from lthcore import weights as keras_weights
 from lthcore.layers import DistinctWords, WindowMax, WordVectors
 from lthcore.mask import Weights
+from lthcore.patches import PatchMax
 
 SUFFIX = ".keras"
 
@@ -22,7 +23,8 @@ def plain(model: keras.Model, weights: Weights) -> tuple[keras.Model, Weights]:
     """The same network of nothing but Keras' own layers.
 
     Kim's network becomes embeddings whose row 0, the padding, is zero, and for each width a convolution with ReLU and
-    its maximum over time. Trained further, that row would learn like any other.
+    its maximum over time. Trained further, that row would learn like any other. `PatchMax` becomes a convolution with
+    ReLU and 2×2 maximum pooling.
 
     Args:
         model: a functional or Sequential model.
@@ -150,6 +152,10 @@ def _plain_layer(layer: keras.Operation) -> keras.Operation:
     if isinstance(layer, WindowMax):
         initializers = {name: getattr(layer, name) for name in ("kernel_initializer", "bias_initializer")}
         return keras.layers.Conv1D(layer.filters, layer.width, activation="relu", **initializers, **common)
+    if isinstance(layer, PatchMax):
+        initializers = {name: getattr(layer, name) for name in ("kernel_initializer", "bias_initializer")}
+        options = {"padding": layer.padding, "activation": "relu", **initializers, **common}
+        return keras.layers.Conv2D(layer.filters, layer.size, **options)
     return graph.clone(layer)
 
 
@@ -164,6 +170,8 @@ def _plain_call(calls: Sequence[graph.Call]) -> Callable[..., object]:
         if kind is WindowMax:
             responses = layer(args[0][0])
             return keras.layers.GlobalMaxPooling1D(name=f"{layer.name}_max")(responses)
+        if kind is PatchMax:
+            return keras.layers.MaxPooling2D(2, name=f"{layer.name}_max")(layer(*args, **options))
         return layer(*args, **options)
 
     return call

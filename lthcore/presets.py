@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lthcore.config import Experiment, PruneConfig, TextConfig, TrainConfig
+from lthcore.config import Experiment, FilterConfig, PruneConfig, TextConfig, TrainConfig
 
 Preset = tuple[Experiment, ...]
 
@@ -86,6 +86,7 @@ def _smoke(experiment: Experiment, dataset: str) -> Experiment:
         text, steps, rounds = replace(text, length=40, dimension=8, min_count=2, epochs=2), 40, 2
         options = tuple((name, 0.9 if name == "ema_momentum" else value) for name, value in options)
     last = min(experiment.prune.rounds, rounds)
+    filters = experiment.filters and replace(experiment.filters, every=steps // (4 * experiment.filters.removals))
     return replace(
         experiment,
         dataset=dataset,
@@ -99,6 +100,7 @@ def _smoke(experiment: Experiment, dataset: str) -> Experiment:
             passes=min(experiment.prune.passes, 3),
         ),
         trials=2,
+        filters=filters,
         rungs=tuple(range(1, last + 1)[-len(experiment.rungs) :]) if experiment.rungs else (),  # as many, the last
     )
 
@@ -270,6 +272,29 @@ REUTERS_BILSTM = (
     ),
 )
 
+# Filters removed before convergence, from a convolutional LeNet trained for eleven epochs and from Kim's network, whose
+# word vectors stand still here, so that the clock speaks of its filters. Narrow windows keep more of theirs.
+MNIST_FILTERS = (
+    Experiment(
+        dataset="mnist",
+        model="lenet_5",
+        train=replace(LENET.train, steps=10_000, eval_every=500, test_every=500),
+        prune=PruneConfig(rounds=0),
+        filters=FilterConfig(every=500, rate=0.75),
+        trials=3,
+    ),
+)
+REUTERS_FILTERS = (
+    _variant(
+        KIM,
+        "static",
+        prune=PruneConfig(rounds=0),
+        filters=FilterConfig(
+            every=2 * _R90_EPOCH, rate=0.88, layer_rates=(("conv_3", 0.76), ("conv_5", 0.95)), dropout="scale"
+        ),
+    ),
+)
+
 PRESETS: dict[str, Preset] = {
     "mnist-short": MNIST_SHORT,
     "mnist-paper": MNIST_PAPER,
@@ -285,6 +310,8 @@ PRESETS: dict[str, Preset] = {
     "reuters-r115": REUTERS_R115,
     "reuters-bilstm": REUTERS_BILSTM,
     "reuters-early": REUTERS_EARLY,
+    "mnist-filters": MNIST_FILTERS,
+    "reuters-filters": REUTERS_FILTERS,
     "mnist-smoke": smoke(MNIST_SHORT, "mnist"),
     "digits-smoke": smoke(MNIST_SHORT, "digits"),
 }

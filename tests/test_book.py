@@ -108,8 +108,10 @@ def test_all_references_are_listed_those_of_the_proposal_first(site):
 
 def test_every_further_reference_is_cited(clone):
     """By a page or by a docstring; those of the proposal are listed whether they are cited or not."""
-    parts = [path.read_text() for folder in ("book", "lthcore", "notebooks") for path in (clone / folder).rglob("*.[mp]*")]
-    cited = {key for part in parts for keys in re.findall(r"\{cite\}`([^`]+)`", part) for key in keys.split(",")}
+    folders = ("book", "lthcore", "notebooks")
+    files = [path for folder in folders for path in (clone / folder).rglob("*") if path.suffix in (".md", ".py")]
+    texts = "".join(path.read_text() for path in files)
+    cited = {key for keys in re.findall(r"\{cite\}`([^`]+)`", texts) for key in keys.split(",")}
     assert set(re.findall(r"^@\w+\{(\w+),", (clone / "book" / "further.bib").read_text(), re.MULTILINE)) <= cited
 
 

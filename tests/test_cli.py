@@ -98,7 +98,7 @@ def test_missing_documents_are_told_before_anything_is_computed(no_data, monkeyp
 def test_help_of_run_lists_the_presets_of_documents():
     text = " ".join(invoke("run", "--help").output.replace("│", " ").split())
     found = [name for name in presets.PRESETS if name.startswith("reuters")]
-    assert len(found) == 5
+    assert len(found) == 7
     for name in found:
         assert name in text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -50,7 +52,7 @@ def test_each_form_is_smaller_than_the_one_before(values):
 
 def test_parameters_are_those_of_the_units(values):
     for units, parameters in zip(values["units"].reshape(-1, 4), values["parameters"].reshape(-1), strict=True):
-        assert parameters == sum(before * after + after for before, after in zip(units, units[1:], strict=False))
+        assert parameters == sum(before * after + after for before, after in pairwise(units))
 
 
 def test_constant_inputs_are_those_of_the_training_examples(values, digits):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthcore import config, criteria
-from lthcore.config import Experiment, PruneConfig, TextConfig, TrainConfig, check_rate
+from lthcore.config import Experiment, FilterConfig, PruneConfig, TextConfig, TrainConfig, check_rate
 from lthcore.presets import LENET, MNIST_PAPER, MNIST_SHORT
 
 # Results lie in folders of these names: should one change, they are orphaned.
@@ -35,6 +35,16 @@ TEXT = {
     "documents": "all",
     "bodiless": "drop",
 }
+
+FILTERS = {
+    "every": 400,
+    "rate": 0.6,
+    "removals": 2,
+    "norm": "l2",
+    "layer_rates": (("conv_1", 0.3),),
+    "dropout": "scale",
+}
+FILTERED = replace(LENET, prune=PruneConfig(rounds=0), filters=FilterConfig())
 
 # A change of each field that a result depends on.
 MEANING = {
@@ -64,6 +74,8 @@ MEANING = {
     "model_options": replace(LENET, model_options=(("variant", "static"),)),
     "text": replace(LENET, text=TextConfig(length=100)),
     **{f"text.{name}": replace(LENET, text=TextConfig(**{name: value})) for name, value in TEXT.items()},
+    "filters": FILTERED,
+    **{f"filters.{name}": replace(FILTERED, filters=FilterConfig(**{name: v})) for name, v in FILTERS.items()},
 }
 
 # A change of each field that only says how much is computed.
@@ -96,6 +108,7 @@ def test_every_field_is_either_meaning_or_extent():
         f"prune.{entry.name}" for entry in fields(PruneConfig)
     }
     inner |= {f"text.{entry.name}" for entry in fields(TextConfig)}
+    inner |= {f"filters.{entry.name}" for entry in fields(FilterConfig)}
     outer = {entry.name for entry in fields(Experiment)} - {"train", "prune"}
     assert inner | outer == set(MEANING) | set(EXTENT)
 
@@ -234,6 +247,8 @@ def test_a_rate_outside_0_to_1_is_refused_wherever_it_enters(rate):
         lambda: check_rate(rate),
         lambda: PruneConfig(rate=rate),
         lambda: PruneConfig(layer_rates=(("output/kernel", rate),)),
+        lambda: FilterConfig(rate=rate),
+        lambda: FilterConfig(layer_rates=(("conv_1", rate),)),
     ):
         with pytest.raises(ValueError, match=r"a pruning rate must lie in \[0, 1\), got"):
             enter()
@@ -256,6 +271,10 @@ def test_a_rate_outside_0_to_1_is_refused_wherever_it_enters(rate):
         (PruneConfig, "criterion", "large", "unknown criterion 'large'; known are large_final, inert_first, small"),
         (PruneConfig, "scope", "local", "unknown scope 'local'; known are layerwise, global"),
         (PruneConfig, "schedule", "once", "unknown schedule 'once'; known are iterative, oneshot"),
+        (FilterConfig, "every", 0, "every must be a whole number >= 1, got 0"),
+        (FilterConfig, "removals", 1.5, "removals must be a whole number >= 1"),
+        (FilterConfig, "norm", "l3", "unknown norm 'l3'; known are l1, l2"),
+        (FilterConfig, "dropout", "less", "unknown dropout 'less'; known are keep, scale"),
         (Experiment, "control", "none", "unknown control 'none'; known are rewind, continue, reinit"),
         (Experiment, "trials", 0, "trials must be a whole number >= 1"),
         (Experiment, "draws", 0, "draws must be a whole number >= 1"),
@@ -275,7 +294,7 @@ def test_a_rewind_step_lies_before_the_end_of_training():
         Experiment(train=TrainConfig(steps=500), prune=prune)
 
 
-@pytest.mark.parametrize("value", [Experiment(), TrainConfig(), PruneConfig()])
+@pytest.mark.parametrize("value", [Experiment(), TrainConfig(), PruneConfig(), FilterConfig()])
 def test_configurations_are_frozen_and_take_keywords_only(value):
     name = fields(value)[0].name
     with pytest.raises(AttributeError, match="cannot assign"):
@@ -304,3 +323,20 @@ def test_only_controls_that_draw_are_repeated():
     rewound = replace(LENET, prune=replace(LENET.prune, rounds=2), draws=2)
     assert rewound.networks == ((0, 0), (1, 0), (2, 0))
     assert replace(rewound, control="reinit").networks == ((1, 0), (1, 1), (2, 0), (2, 1))
+
+
+def test_where_filters_are_removed_there_are_no_masks():
+    assert FILTERED.identity.startswith("mnist-lenet_300_100-filters-")
+    assert Experiment.from_dict(json.loads(json.dumps(FILTERED.to_dict()))) == FILTERED
+    uneven = replace(FILTERED, filters=FilterConfig(layer_rates=(("hidden_1", 0.2),)))
+    assert Experiment.from_dict(json.loads(json.dumps(uneven.to_dict()))) == uneven
+    assert uneven.filters.rates(("hidden_1", "hidden_2")) == {"hidden_1": 0.2, "hidden_2": 0.5}
+    for changes in (
+        {"prune": PruneConfig(rounds=2)},
+        {"prune": PruneConfig(rounds=0, rate=0.3)},
+        {"control": "reinit"},
+    ):
+        with pytest.raises(ValueError, match="where whole filters are removed there are no masks"):
+            replace(FILTERED, **changes)
+    with pytest.raises(ValueError, match=r"the last filters go after step 1000 .*before the end of training \(1000\)"):
+        replace(FILTERED, train=TrainConfig(steps=1_000), filters=FilterConfig(removals=2))

@@ -52,6 +52,7 @@ ORDER = [
     "datasets",
     "windows",
     "layers",
+    "patches",
     "text_models",
     "models",
     "weights",
@@ -62,6 +63,7 @@ ORDER = [
     "shrink",
     "inference",
     "compact",
+    "costs",
     "optimizers",
     "loop",
     "evaluation",
@@ -76,9 +78,11 @@ ORDER = [
     "trials",
     "description",
     "settling",
+    "filters",
     "measurements",
     "verify",
     "frames",
+    "filter_tables",
     "topics",
     "figures",
     "drawing",
@@ -94,6 +98,7 @@ ORDER = [
 ON_TENSORFLOW = {
     "windows",
     "layers",
+    "patches",
     "text_models",
     "models",
     "weights",
@@ -104,6 +109,7 @@ ON_TENSORFLOW = {
     "shrink",
     "inference",
     "compact",
+    "costs",
     "optimizers",
     "loop",
     "evaluation",
@@ -111,6 +117,7 @@ ON_TENSORFLOW = {
     "probe",
     "train",
     "trials",
+    "filters",
 }
 
 

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from surgery_models import agree, convolutional, drawn, masked, residual, small_lenet
 
 from lthcore import graph, liveness
 from lthcore.mask import Weights
 from lthcore.shrink import shrink
+from tests.surgery_models import agree, convolutional, drawn, masked, residual, small_lenet
 
 
 def chain(*hidden: keras.Layer, inputs: tuple[int, ...] = (2,)) -> keras.Model:

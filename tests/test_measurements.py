@@ -25,7 +25,7 @@ TICKETS = Experiment(
 def finished(tmp_path_factory) -> Store:
     store = Store(tmp_path_factory.mktemp("results"))
     with ThreadPoolExecutor(1) as executor:
-        for kind in ("stability", "anatomy"):
+        for kind in ("stability", "anatomy", "settling", "shrunk"):
             assert list(measurements.run(kind, TICKETS, store, executor)) == [1]
     return store
 
@@ -57,6 +57,22 @@ def test_weights_on_inputs_that_never_vary_do_not_move(finished):
     assert effective(mask, values["varying"]).kept < mask.kept
 
 
+def test_settling_ends_at_the_mask_of_the_first_round(finished):
+    values = finished.load_measurement("settling", TICKETS, 0).values
+    assert (values["steps"][0], values["steps"][-1]) == (0, 30)
+    assert values["rounds"].tolist() == [2], "of the rounds looked at, the search reaches none but its last"
+    assert values["overlap/final"][0, -1] == 1.0
+    assert values["overlap/final"][0, 0] < 1.0
+
+
+def test_shrunk_tickets_are_those_of_the_search(finished):
+    values = finished.load_measurement("shrunk", TICKETS, 0).values
+    assert values["rounds"].tolist() == [2]
+    assert values["density"] == pytest.approx([finished.load(TICKETS, 0, 2).density])
+    stored = finished.load(TICKETS, 0, 2).test["accuracy"]
+    assert values["accuracy"][0] == pytest.approx([stored] * 3, abs=1e-6)
+
+
 def test_the_measurement_says_what_took_it(finished):
     found = finished.load_measurement("anatomy", TICKETS, 0)
     assert {"tensorflow", "commit"} <= set(found.environment)
@@ -74,6 +90,7 @@ def test_what_is_stored_is_not_taken_again(finished, monkeypatch):
     [
         ("beauty", TICKETS, "unknown measurement 'beauty'; known are stability, anatomy"),
         ("anatomy", replace(TICKETS, control="reinit"), "is no search"),
+        ("filters", TICKETS, "has no filters to prune"),
     ],
 )
 def test_a_measurement_there_is_not_is_refused(store, kind, experiment, message):

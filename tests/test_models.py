@@ -62,11 +62,53 @@ def test_it_takes_any_shape_and_number_of_classes():
     assert model.output_shape == (None, 4)
 
 
+def test_the_convolutional_lenet_has_the_layers_of_the_example_that_comes_with_caffe():
+    model = models.build("lenet_5", (28, 28, 1), 10)
+    assert {name: array.shape for name, array in weights.read(model).items() if name in weights.prunable(model)} == {
+        "conv_1/kernel": (5, 5, 1, 20),
+        "conv_2/kernel": (5, 5, 20, 50),
+        "hidden/kernel": (800, 500),
+        "output/kernel": (500, 10),
+    }
+    assert model.count_params() == 431_080
+    assert model.layers[-1].activation is keras.activations.linear
+    theta = weights.fresh(model, np.random.default_rng(0))
+    assert theta["conv_2/kernel"].std() == pytest.approx(np.sqrt(2 / (25 * 20 + 25 * 50)), rel=0.02)
+    assert theta["hidden/kernel"].std() == pytest.approx(np.sqrt(2 / 1300), rel=0.02)
+    assert not theta["conv_1/bias"].any()
+
+
+def test_it_computes_what_keras_layers_compute():
+    model = models.build("lenet_5", (28, 28, 1), 10, filters=(3, 4), units=5)
+    theta = weights.fresh(model, np.random.default_rng(0))
+    weights.write(model, theta)
+    layers = keras.layers
+    plain = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            *(layers.Conv2D(3, 5, activation="relu"), layers.MaxPooling2D(2)),
+            *(layers.Conv2D(4, 5, activation="relu"), layers.MaxPooling2D(2)),
+            *(layers.Flatten(), layers.Dense(5, activation="relu"), layers.Dense(10)),
+        ]
+    )
+    plain.set_weights(list(theta.values()))
+    images = np.random.default_rng(1).random((6, 28, 28, 1), np.float32)
+    np.testing.assert_allclose(model(images), plain(images), atol=1e-5)
+
+
+def test_images_that_are_too_small_for_it_are_padded():
+    shapes = [weights.read(models.build("lenet_5", (side, side, 1), 4))["hidden/kernel"].shape for side in (8, 15, 16)]
+    assert shapes == [(2 * 2 * 50, 500), (3 * 3 * 50, 500), (1 * 1 * 50, 500)]
+    with pytest.raises(ValueError, match=r"lenet_5 has two layers of filters, got filters=\(3,\)"):
+        models.build("lenet_5", (8, 8, 1), 4, filters=(3,))
+
+
 @pytest.mark.parametrize(
     ("build", "xla"),
     [
         (lambda: models.build("lenet_300_100", (8, 8, 1), 10), True),
         (small_model, True),
+        (lambda: models.build("lenet_5", (8, 8, 1), 10), False),
         (everything, False),
         (lambda: keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)]), True),
         (lambda: keras.Sequential([keras.Input((4, 2)), keras.layers.LSTM(2)]), False),
@@ -74,7 +116,17 @@ def test_it_takes_any_shape_and_number_of_classes():
         (lambda: keras.Sequential([small_model(), keras.layers.Dense(2)]), True),
         (lambda: keras.Sequential([everything(), keras.layers.Dense(2)]), False),
     ],
-    ids=["lenet", "dense", "convolution", "dropout", "lstm", "embedding", "dense, nested", "convolution, nested"],
+    ids=[
+        "lenet",
+        "dense",
+        "lenet_5",
+        "convolution",
+        "dropout",
+        "lstm",
+        "embedding",
+        "dense, nested",
+        "convolution, nested",
+    ],
 )
 def test_xla_is_preferred_where_it_is_faster_and_by_nothing_it_does_not_know(build, xla):
     assert models.prefers_xla(build()) is xla

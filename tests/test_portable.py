@@ -19,7 +19,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
-from surgery_models import (
+
+from lthcore import models, weights
+from lthcore.layers import DistinctWords, WindowMax, WordVectors
+from lthcore.mask import Weights
+from lthcore.portable import export, plain
+from lthcore.shrink import shrink
+from lthcore.text_models import VARIANTS
+from tests.surgery_models import (
     LENGTH,
     WORDS,
     convolutional,
@@ -32,13 +39,6 @@ from surgery_models import (
     small_lenet,
     table,
 )
-
-from lthcore import models, weights
-from lthcore.layers import DistinctWords, WindowMax, WordVectors
-from lthcore.mask import Weights
-from lthcore.portable import export, plain
-from lthcore.shrink import shrink
-from lthcore.text_models import VARIANTS
 
 # What a reader without this package does: nothing but Keras, in its safe mode.
 READER = """
@@ -249,3 +249,16 @@ def test_a_folder_that_is_a_file_is_an_error_of_the_disk(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OSError, match="cannot write"):
         export(small_lenet(), drawn(small_lenet(), 0), tmp_path / "file" / "model.keras")
+
+
+def test_a_convolutional_lenet_becomes_convolutions_and_pooling():
+    for shape in ((28, 28, 1), (8, 8, 1), (17, 19, 2)):
+        model = models.build("lenet_5", shape, 10, filters=(4, 6), units=12)
+        theta = weights.fresh(model, np.random.default_rng(0))
+        weights.write(model, theta)
+        rebuilt, _ = plain(model, theta)
+        assert {type(layer).__module__.split(".")[0] for layer in rebuilt.layers} == {"keras"}
+        x = np.random.default_rng(1).normal(size=(5, *shape)).astype(np.float32)
+        assert np.allclose(rebuilt(x), model(x), atol=1e-5)
+        small = shrink(model, theta)
+        assert np.allclose(small.model(x), model(x), atol=1e-5)

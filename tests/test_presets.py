@@ -7,9 +7,11 @@ import pytest
 from lthcore.presets import (
     EPOCHS,
     LENET,
+    MNIST_FILTERS,
     MNIST_PAPER,
     MNIST_SHORT,
     PRESETS,
+    REUTERS_FILTERS,
     REUTERS_R10,
     REUTERS_R90,
     adjusted,
@@ -132,6 +134,18 @@ def test_smoke_reads_documents_too():
     for experiment in smoke(REUTERS_R90, "newswire"):
         assert (experiment.dataset, experiment.model_options) == ("newswire", REUTERS_R90[0].model_options)
         assert experiment.text.dimension < REUTERS_R90[0].text.dimension
+
+
+def test_filters_are_removed_from_networks_trained_as_the_others_are():
+    (images,), (documents,) = MNIST_FILTERS, REUTERS_FILTERS
+    assert (images.model, images.train.steps, images.train.learning_rate) == ("lenet_5", 10_000, 1.2e-3)
+    assert documents.train == REUTERS_R90[0].train
+    for experiment, dataset in ((images, "digits"), (documents, "newswire")):
+        assert (experiment.prune.rounds, experiment.trials) == (0, 3)
+        (small,) = smoke((experiment,), dataset)
+        assert small.filters.every * small.filters.removals < small.train.steps <= 200
+        assert small.filters.rate == experiment.filters.rate
+    assert smoke(REUTERS_R90, "newswire")[0].filters is None
 
 
 def test_a_document_is_seen_once_an_epoch_and_scored_after_each():

@@ -10,13 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
-from surgery_models import agree, convolutional, drawn, examples, kim, lenet, masked, outputs, residual, small_lenet
 
 from lthcore import weights
 from lthcore.connectivity import effective
 from lthcore.mask import Mask, Weights
 from lthcore.shrink import shrink
 from lthcore.text_models import VARIANTS
+from tests.surgery_models import (
+    agree,
+    convolutional,
+    drawn,
+    examples,
+    kim,
+    lenet,
+    masked,
+    outputs,
+    residual,
+    small_lenet,
+)
 
 MODELS = {
     "small LeNet": small_lenet,

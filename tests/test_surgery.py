@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
-from surgery_models import convolutional, drawn, examples, kim, lenet, outputs, residual
 
 from lthcore import weights
 from lthcore.mask import Weights
 from lthcore.surgery import keep_units
 from lthcore.text_models import VARIANTS
+from tests.surgery_models import convolutional, drawn, examples, kim, lenet, outputs, residual
 
 FILTERS = 5
 
