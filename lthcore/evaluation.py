@@ -63,7 +63,7 @@ def _one_class(model: keras.Model, loss: keras.Loss, split: Split) -> Callable[[
 
 def _label_sets(model: keras.Model, loss: keras.Loss, data: Dataset) -> Evaluator:
     """Micro-F1 and exact match at threshold 0.5; the report adds a threshold chosen on the validation set."""
-    validation, test = (loop.compile_outputs(model, loss, split) for split in (data.validation, data.test))
+    validation, test = loop.compile_outputs(model, loss, (data.validation, data.test))
 
     def score(outputs: Callable[[], tuple[float, np.ndarray]], truth: np.ndarray) -> Score:
         value, probabilities = outputs()

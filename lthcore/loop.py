@@ -7,7 +7,7 @@ Python loops into them, does not know every Python version.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -121,19 +121,25 @@ def compile_evaluation(model: keras.Model, loss: keras.Loss, data: Split) -> Eva
     return evaluate
 
 
-def compile_outputs(model: keras.Model, loss: keras.Loss, data: Split) -> Outputs:
-    """Compile ``outputs() -> (mean loss, probabilities (N, C))`` over all of `data` at the model's current weights.
+def compile_outputs(model: keras.Model, loss: keras.Loss, splits: Sequence[Split]) -> list[Outputs]:
+    """Compile ``outputs() -> (mean loss, probabilities (N, C))`` over all of each split at the model's current weights.
 
-    For models of label sets, whose metrics do not add up over minibatches.
+    For models of label sets, whose metrics do not add up over minibatches. One program serves all splits.
     """
-    x, y = tf.constant(data.x), tf.constant(data.y)
+    examples = tf.TensorSpec((None, *splits[0].x.shape[1:]), tf.as_dtype(splits[0].x.dtype))
 
-    @tf.function(autograph=False)
-    def logits(start: tf.Tensor) -> tf.Tensor:
+    @tf.function(autograph=False, input_signature=[examples, tf.TensorSpec((), tf.int32)])
+    def logits(x: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
         return model(x[start : start + DOCUMENT_BATCH], training=False)
 
-    def outputs() -> tuple[float, np.ndarray]:
-        found = tf.concat([logits(tf.constant(start)) for start in range(0, len(data), DOCUMENT_BATCH)], 0)
-        return float(loss(y, found)), (tf.sigmoid(found) if loss.from_logits else found).numpy()
+    def outputs_of(data: Split) -> Outputs:
+        x, y = tf.constant(data.x), tf.constant(data.y)
 
-    return outputs
+        def outputs() -> tuple[float, np.ndarray]:
+            parts = [logits(x, tf.constant(start)) for start in range(0, len(data), DOCUMENT_BATCH)]
+            found = tf.concat(parts, 0)
+            return float(loss(y, found)), (tf.sigmoid(found) if loss.from_logits else found).numpy()
+
+        return outputs
+
+    return [outputs_of(data) for data in splits]

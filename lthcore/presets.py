@@ -99,7 +99,7 @@ def _smoke(experiment: Experiment, dataset: str) -> Experiment:
             prune_step=experiment.prune.prune_step and (20 if experiment.prune.prune_step < 2_500 else 40),
             passes=min(experiment.prune.passes, 3),
         ),
-        trials=2,
+        trials=1 if filters else 2,
         filters=filters,
         rungs=tuple(range(1, last + 1)[-len(experiment.rungs) :]) if experiment.rungs else (),  # as many, the last
     )

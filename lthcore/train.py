@@ -199,7 +199,8 @@ class Trainer:
     def _compile(self) -> float:
         """Compile all programs by running them once on whatever the variables hold; return the seconds it took.
 
-        What that leaves behind is overwritten when the run begins.
+        What that leaves behind is overwritten when the run begins. XLA compiles for a number of steps; a plain graph
+        needs one only.
         """
         if self._compiled:
             return 0.0
@@ -207,7 +208,8 @@ class Trainer:
         nowhere = np.zeros((self.config.eval_every, self.config.batch_size), np.int32)
         shapes = keras_weights.read(self.model)
         masks = {name: tf.ones(shapes[name].shape) for name in self.prunable}
-        self._segment(tf.constant(nowhere), tf.constant(self.config.eval_every), masks)
+        steps = self.config.eval_every if self.machine["compiler"] == "xla" else 1
+        self._segment(tf.constant(nowhere), tf.constant(steps), masks)
         self._score.validate()
         self._score.test()
         self._compiled = True

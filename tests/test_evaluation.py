@@ -70,7 +70,9 @@ def logits(model: keras.Model, split: Split) -> np.ndarray:
 @pytest.mark.parametrize("size", [1, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH + 5])
 def test_loss_and_probabilities_are_those_of_all_documents_in_their_order(size):
     part, made = split(np.random.default_rng(size), size), model()
-    loss, probabilities = loop.compile_outputs(made, LOGITS, part)()
+    other = split(np.random.default_rng(0), 7)
+    _, outputs = loop.compile_outputs(made, LOGITS, (other, part))
+    loss, probabilities = outputs()
     assert isinstance(loss, float)
     assert loss == pytest.approx(float(LOGITS(part.y, logits(made, part))), rel=1e-6)
     assert probabilities.shape == (size, CLASSES)
@@ -79,7 +81,7 @@ def test_loss_and_probabilities_are_those_of_all_documents_in_their_order(size):
 
 def test_outputs_are_those_of_the_current_weights(data):
     made = model()
-    outputs = loop.compile_outputs(made, LOGITS, data.validation)
+    (outputs,) = loop.compile_outputs(made, LOGITS, (data.validation,))
     before = outputs()[1]
     weights.write(made, weights.fresh(made, np.random.default_rng(1)))
     assert not np.allclose(outputs()[1], before)
@@ -89,9 +91,8 @@ def test_outputs_are_those_of_the_current_weights(data):
 def test_dropout_is_off_while_scoring(data):
     inputs = keras.Input((4,), name="numbers")
     dropped = keras.layers.Dropout(0.5, name="dropout")(inputs)
-    outputs = loop.compile_outputs(
-        keras.Model(inputs, keras.layers.Dense(CLASSES, name="output")(dropped)), LOGITS, data.test
-    )
+    made = keras.Model(inputs, keras.layers.Dense(CLASSES, name="output")(dropped))
+    (outputs,) = loop.compile_outputs(made, LOGITS, (data.test,))
     np.testing.assert_array_equal(outputs()[1], outputs()[1])
 
 
