@@ -15,7 +15,7 @@ from benchmarks.speed import data
 from lthcore import models
 from lthcore.config import PruneConfig, TrainConfig
 from lthcore.lottery import find_tickets
-from lthcore.presets import LENET
+from lthcore.presets.mnist import LENET
 from lthcore.seeds import Seeds
 from lthcore.train import Trainer
 

@@ -22,7 +22,7 @@ import typer
 from lthcore import datasets, models, optimizers, weights
 from lthcore.config import TrainConfig
 from lthcore.datasets import Dataset, Split
-from lthcore.presets import LENET
+from lthcore.presets.mnist import LENET
 from lthcore.ticket import Ticket
 from lthcore.train import Trainer
 

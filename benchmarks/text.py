@@ -20,7 +20,7 @@ import typer
 
 from lthcore import datasets, text_models, weights
 from lthcore.datasets import Dataset, Split
-from lthcore.presets import KIM
+from lthcore.presets.reuters import KIM
 from lthcore.text.tables import Table
 from lthcore.ticket import Ticket
 from lthcore.train import Trainer

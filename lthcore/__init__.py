@@ -1,11 +1,11 @@
 """lthcore: a laboratory for the lottery ticket hypothesis.
 
-The modules form a one-way order, from values to programs: ``seeds, mask, config, archive → text, vocabulary, vectors,
-language, tables, metrics, baselines → connectivity, criteria, prune, budgets, ticket, history, presets, datasets →
-windows, layers, patches, text_models, models, weights → graph, surgery, portable, liveness, shrink, inference, compact,
-costs → optimizers, loop, evaluation, fit, probe → train → lottery → stability, anatomy → records, store, trials,
-description, settling, filters, measurements, verify → frames, filter_tables, topics → figures, drawing, early_figures,
-text_figures, studies, chapter, notebooks → cli``. Import from the module where a name lives.
+The modules form a one-way order, from values to programs: ``seeds, mask, config, experiment, archive → text,
+vocabulary, vectors, language, tables, metrics, baselines → connectivity, criteria, prune, budgets, ticket, history,
+presets, datasets → windows, layers, patches, text_models, models, weights → graph, surgery, portable, liveness, shrink,
+inference, compact, costs → optimizers, loop, evaluation, fit, probe → train → lottery → stability, anatomy → records,
+store, trials, description, settling, filters, measurements, verify → frames, filter_tables, topics → figures, drawing,
+early_figures, text_figures, studies, chapter, notebooks → cli``. Import from the module where a name lives.
 """
 
 import os

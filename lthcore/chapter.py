@@ -13,7 +13,8 @@ from pathlib import Path
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lthcore.config import Experiment, PruneConfig, TextConfig
+from lthcore.config import PruneConfig, TextConfig
+from lthcore.experiment import Experiment
 from lthcore.studies import ParameterError, Study
 
 
@@ -40,6 +41,7 @@ def card(experiment: Experiment) -> Markdown:
     """The experiment as a table, rendered from the configuration that ran."""
     train, prune = experiment.train, experiment.prune
     options = "".join(f", {name} {_setting(value)}" for name, value in train.optimizer_options)
+    decay = f", times {train.decay:g} every {whole(train.decay_every)} steps" if train.decay_every else ""
     variant = "".join(f", {name} {value}" for name, value in experiment.model_options)
     exceptions = "".join(f", {100 * rate:g} % of `{name}`" for name, rate in prune.layer_rates)
     rows = {
@@ -47,7 +49,7 @@ def card(experiment: Experiment) -> Markdown:
         "Data, model": f"{experiment.dataset}, `{experiment.model}`{variant}",
         **({"Documents": _reading(experiment.text)} if experiment.text else {}),
         "Training": f"{whole(train.steps)} steps of {train.batch_size} examples",
-        "Optimizer": f"{train.optimizer}, learning rate {train.learning_rate:g}{options}",
+        "Optimizer": f"{train.optimizer}, learning rate {train.learning_rate:g}{decay}{options}",
         "Evaluation": f"validation every {train.eval_every} steps, test every {train.test_every}; "
         f"early stop by {train.stop_by.replace('micro_f1', 'micro-F1').replace('_', ' ')}",
         "Pruning": f"{prune.schedule}, {prune.scope}: {100 * prune.rate:g} % of each layer{exceptions}, per round; "

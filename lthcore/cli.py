@@ -16,7 +16,9 @@ import typer
 from tqdm import tqdm
 
 from lthcore import datasets, frames, paths, presets
+from lthcore.experiment import Preset
 from lthcore.history import DivergedError
+from lthcore.presets.sizes import adjusted
 from lthcore.store import Store, StoreError
 from lthcore.verify import VerificationError, compare
 
@@ -79,7 +81,7 @@ def run(
     experiment with results of its own; --trials and --rounds extend or shorten the same one.
     """
     with _one_clear_error():
-        experiments = presets.adjusted(presets.preset(preset), trials=trials, rounds=rounds, steps=steps)
+        experiments = adjusted(presets.preset(preset), trials=trials, rounds=rounds, steps=steps)
         if not any(experiment.networks for experiment in experiments):
             raise ValueError(f"{preset} compares networks by the clock: `python -m lthcore measure filters {preset}`")
         store = Store(out or paths.runs())
@@ -87,7 +89,7 @@ def run(
         typer.echo(f"{preset}: all results are in {store.root}; see `python -m lthcore show {preset}`")
 
 
-def _run(experiments: presets.Preset, store: Store, workers: int) -> None:
+def _run(experiments: Preset, store: Store, workers: int) -> None:
     from lthcore import trials as engine
 
     for data in dict.fromkeys((experiment.dataset, experiment.text) for experiment in experiments):
@@ -120,7 +122,7 @@ def measure(
     from lthcore import measurements
 
     with _one_clear_error():
-        tickets = presets.adjusted(presets.preset(preset), trials=trials)[0]
+        tickets = adjusted(presets.preset(preset), trials=trials)[0]
         measurements.check(kind, tickets)
         datasets.load(tickets.dataset, tickets.text)
         count = 1 if kind in measurements.UNTRAINED else tickets.trials

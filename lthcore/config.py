@@ -1,12 +1,9 @@
-"""Frozen descriptions of what to compute, and the identity a result is stored under."""
+"""Frozen descriptions of training, pruning, reading documents and removing filters, and the words they may use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from math import isfinite
-
-from lthcore.identity import digest
 
 # The words a configuration may use; the modules that give them meaning lie above this one, and a test holds the two
 # together.
@@ -49,7 +46,9 @@ class TrainConfig:
         steps: minibatch updates; training always runs to the end.
         batch_size: examples per step.
         optimizer: any element-wise Keras optimizer, by its Keras name.
-        learning_rate: its constant learning rate.
+        learning_rate: its learning rate, constant unless it decays.
+        decay: what the learning rate is multiplied with every `decay_every` steps.
+        decay_every: steps between two decays; 0 for none.
         optimizer_options: further arguments of the optimizer, as pairs. With ``use_ema`` and ``ema_momentum`` the
             network is the moving average of its weights over the steps.
         loss: Keras name of the loss.
@@ -63,6 +62,8 @@ class TrainConfig:
     batch_size: int = 60
     optimizer: str = "adam"
     learning_rate: float = 1.2e-3
+    decay: float = 0.1
+    decay_every: int = 0
     optimizer_options: Options = ()
     loss: str = "sparse_categorical_crossentropy"
     eval_every: int = 100
@@ -71,13 +72,17 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "eval_every", "test_every"):
-            _positive_whole(name, getattr(self, name))
+            check_positive_whole(name, getattr(self, name))
         if not (isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate must be a positive number, got {self.learning_rate!r}")
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"decay must lie in (0, 1], got {self.decay!r}; 0.1 leaves a tenth of the learning rate")
+        if not isinstance(self.decay_every, int) or self.decay_every < 0:
+            raise ValueError(f"decay_every must be a whole number >= 0, got {self.decay_every!r}")
         if self.test_every % self.eval_every:
             raise ValueError(f"test_every ({self.test_every}) must be a multiple of eval_every ({self.eval_every})")
-        _known("loss", self.loss, LOSSES)
-        _known("stop_by", self.stop_by, STOPS)
+        check_known("loss", self.loss, LOSSES)
+        check_known("stop_by", self.stop_by, STOPS)
         if "learning_rate" in dict(self.optimizer_options):
             raise ValueError("learning_rate is a field of its own and cannot stand in optimizer_options as well")
 
@@ -121,10 +126,10 @@ class PruneConfig:
     def __post_init__(self) -> None:
         for rate in (self.rate, *dict(self.layer_rates).values()):
             check_rate(rate)
-        _known("scope", self.scope, SCOPES)
-        _known("criterion", self.criterion, CRITERIA)
-        _known("schedule", self.schedule, SCHEDULES)
-        _known("between", self.between, BETWEEN)
+        check_known("scope", self.scope, SCOPES)
+        check_known("criterion", self.criterion, CRITERIA)
+        check_known("schedule", self.schedule, SCHEDULES)
+        check_known("between", self.between, BETWEEN)
         if self.between == "continue" and (self.schedule != "iterative" or not self.trained_scores):
             raise ValueError("survivors train on only in an iterative search by trained weights: use between='rewind'")
         if self.between == "continue" and self.rewind_step:
@@ -146,8 +151,8 @@ class PruneConfig:
             raise ValueError(f"rewind_step ({self.rewind_step}) must come before prune_step ({self.prune_step})")
 
     def _check_untrained(self) -> None:
-        _known("budgets", self.budgets, BUDGETS)
-        _positive_whole("passes", self.passes)
+        check_known("budgets", self.budgets, BUDGETS)
+        check_positive_whole("passes", self.passes)
         if self.budgets != "schedule" and (self.scope == "global" or self.criterion not in UNTRAINED):
             raise ValueError(
                 f"budgets={self.budgets!r} are for criteria that look at no trained weights, compared layer by layer"
@@ -163,7 +168,7 @@ class PruneConfig:
         """
         exceptions = dict(self.layer_rates)
         for name in exceptions:
-            _known("name in layer_rates", name, names)
+            check_known("name in layer_rates", name, names)
         return {name: exceptions.get(name, self.rate) for name in names}
 
     @property
@@ -221,10 +226,10 @@ class TextConfig:
 
     def __post_init__(self) -> None:
         for name in ("length", "min_count", "dimension", "window", "negative", "epochs"):
-            _positive_whole(name, getattr(self, name))
-        _known("oov", self.oov, OOV)
-        _known("documents", self.documents, DOCUMENTS)
-        _known("bodiless", self.bodiless, BODILESS)
+            check_positive_whole(name, getattr(self, name))
+        check_known("oov", self.oov, OOV)
+        check_known("documents", self.documents, DOCUMENTS)
+        check_known("bodiless", self.bodiless, BODILESS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,11 +256,11 @@ class FilterConfig:
 
     def __post_init__(self) -> None:
         for name in ("every", "removals"):
-            _positive_whole(name, getattr(self, name))
+            check_positive_whole(name, getattr(self, name))
         for rate in (self.rate, *dict(self.layer_rates).values()):
             check_rate(rate)
-        _known("norm", self.norm, NORMS)
-        _known("dropout", self.dropout, DROPOUT)
+        check_known("norm", self.norm, NORMS)
+        check_known("dropout", self.dropout, DROPOUT)
 
     def rates(self, layers: tuple[str, ...]) -> dict[str, float]:
         """Share of its filters that each layer loses per removal.
@@ -265,154 +270,8 @@ class FilterConfig:
         """
         exceptions = dict(self.layer_rates)
         for name in exceptions:
-            _known("layer in layer_rates", name, layers)
+            check_known("layer in layer_rates", name, layers)
         return {name: exceptions.get(name, self.rate) for name in layers}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """Data, model, training, pruning and control: everything a result depends on, besides the trial.
-
-    Args:
-        dataset: name of a data set; see `lthcore.datasets`.
-        model: name of a model; see `lthcore.models`.
-        model_options: further arguments of the model, as pairs.
-        text: how documents become tensors, where the data are documents.
-        train: how each network is trained.
-        prune: how masks are made.
-        control: what the survivors start from: their own initial weights (``"rewind"``), fresh ones
-            (``"reinit"``), the initial weights under a shuffled mask (``"shuffle"``), or, in a search whose survivors
-            train on, their trained weights (``"continue"``).
-        trials: how many seeds are taken through all rounds.
-        rungs: the rounds whose networks are trained, where masks do not depend on it; empty means all from 1 on.
-        draws: how often a control is repeated per ticket, each time with other random numbers.
-        filters: how whole filters are removed, in an experiment that compares small networks and has no masks.
-    """
-
-    dataset: str = "mnist"
-    model: str = "lenet_300_100"
-    model_options: Options = ()
-    text: TextConfig | None = None
-    train: TrainConfig = field(default_factory=TrainConfig)
-    prune: PruneConfig = field(default_factory=PruneConfig)
-    control: str = "rewind"
-    trials: int = 5
-    rungs: tuple[int, ...] = ()
-    draws: int = 1
-    filters: FilterConfig | None = None
-
-    def __post_init__(self) -> None:
-        _known("control", self.control, CONTROLS)
-        _positive_whole("trials", self.trials)
-        _positive_whole("draws", self.draws)
-        if self.control == "continue" and self.prune.between != "continue":
-            raise ValueError("control 'continue' needs a search in which survivors train on: between='continue'")
-        if any(not 0 < rung <= self.prune.rounds for rung in self.rungs):
-            raise ValueError(f"rungs must lie in 1 … {self.prune.rounds}, the last round; got {self.rungs}")
-        if self.text and self.prune.criterion == "inert_first":
-            raise ValueError("criterion 'inert_first' is for networks of consecutive dense layers, not for documents")
-        if self.prune.rewind_step >= self.train.steps:
-            raise ValueError(
-                f"rewind_step ({self.prune.rewind_step}) must come before the end of training ({self.train.steps})"
-            )
-        if self.prune.prune_step is not None and self.prune.prune_step >= self.train.steps:
-            raise ValueError(
-                f"prune_step ({self.prune.prune_step}) must come before the end of training ({self.train.steps}); to "
-                f"score networks that are trained to the end, use prune_step=None"
-            )
-        if self.text and self.prune.criterion == "synflow":
-            raise ValueError("criterion 'synflow' sends ones through the network, which documents are not")
-        if self.filters:
-            self._check_filters(self.filters)
-
-    def _check_filters(self, filters: FilterConfig) -> None:
-        if self.prune != PruneConfig(rounds=0) or self.control != "rewind":
-            raise ValueError(
-                "where whole filters are removed there are no masks and no controls of them: use "
-                "prune=PruneConfig(rounds=0) and control='rewind'"
-            )
-        if (last := filters.every * filters.removals) >= self.train.steps:
-            raise ValueError(
-                f"the last filters go after step {last} (every × removals), which must come before the end of training "
-                f"({self.train.steps})"
-            )
-
-    @property
-    def is_chain(self) -> bool:
-        """Whether every round's mask needs the training of the round before it."""
-        return self == self.search and self.prune.schedule == "iterative" and self.prune.trained_scores
-
-    @property
-    def search(self) -> Experiment:
-        """The experiment whose masks this one trains: itself, the search that a control hangs off, or, where networks
-        are pruned early, the search among networks of which each is trained no further.
-        """
-        found = replace(self, control=self.prune.between)
-        if not self.prune.prune_step or self.prune.schedule != "iterative":
-            return found
-        train = replace(self.train, steps=self.prune.prune_step)
-        return replace(found, train=train, prune=replace(self.prune, prune_step=None), rungs=())
-
-    @property
-    def rounds(self) -> tuple[int, ...]:
-        """The rounds whose networks are trained and stored; none where small networks are compared by a measurement."""
-        if self.filters:
-            return ()
-        if self.is_chain:
-            return tuple(range(self.prune.rounds + 1))
-        return self.rungs or tuple(range(1, self.prune.rounds + 1))
-
-    @property
-    def networks(self) -> tuple[tuple[int, int], ...]:
-        """(round, draw) of every network that one trial trains."""
-        draws = self.draws if self.control in DRAWN else 1
-        return tuple((round, draw) for round in self.rounds for draw in range(draws))
-
-    def search_steps(self, round: int) -> int:
-        """Training steps spent to find the mask of a round: those of all networks that were only scored."""
-        prune = self.prune
-        if round == 0 or not prune.trained_scores:
-            return 0
-        steps = self.train.steps if prune.prune_step is None else prune.prune_step
-        trained = 1 if prune.schedule == "oneshot" else round
-        return trained * steps - (trained - 1) * prune.rewind_step  # all but the dense one start at the rewind step
-
-    @property
-    def identity(self) -> str:
-        """Name its results are stored under: a readable slug and a hash of all that differs from the defaults.
-
-        Fields that only say *how much* is computed (trials, rounds, rungs, draws) do not count, so an experiment
-        can be extended later; and a field added with a default changes no identity.
-        """
-        variant = [str(value) for name, value in self.model_options if name == "variant"]
-        method = [self.prune.method, self.control] if self.filters is None else ["filters"]
-        slug = "-".join([self.dataset, self.model, *variant, *method])
-        return f"{slug}-{digest(self)}"
-
-    def to_dict(self) -> dict:
-        """All fields, as plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping) -> Experiment:
-        """The inverse of `to_dict`, also after a trip through JSON, which knows no tuples."""
-        values = dict(values)
-        train, prune = dict(values["train"]), dict(values["prune"])
-        train["optimizer_options"] = tuple(tuple(pair) for pair in train["optimizer_options"])
-        prune["layer_rates"] = tuple(tuple(pair) for pair in prune["layer_rates"])
-        values |= {
-            "train": TrainConfig(**train),
-            "prune": PruneConfig(**prune),
-            "rungs": tuple(values["rungs"]),
-            "model_options": tuple(tuple(pair) for pair in values.get("model_options", ())),
-            "text": TextConfig(**values["text"]) if values.get("text") else None,
-            "filters": _filters(values["filters"]) if values.get("filters") else None,
-        }
-        return cls(**values)
-
-
-def _filters(values: Mapping) -> FilterConfig:
-    return FilterConfig(**{**values, "layer_rates": tuple(tuple(pair) for pair in values["layer_rates"])})
 
 
 def check_rate(rate: float) -> None:
@@ -421,11 +280,13 @@ def check_rate(rate: float) -> None:
         raise ValueError(f"a pruning rate must lie in [0, 1), got {rate!r}; 0.2 removes a fifth of the survivors")
 
 
-def _positive_whole(name: str, value: object) -> None:
+def check_positive_whole(name: str, value: object) -> None:
+    """Refuse what is no whole number from 1 on."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
 
 
-def _known(what: str, value: object, known: object) -> None:
+def check_known(what: str, value: object, known: object) -> None:
+    """Refuse a word that is not among the known ones, and list them."""
     if value not in known:
         raise ValueError(f"unknown {what} {value!r}; known are {', '.join(map(str, known))}")

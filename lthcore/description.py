@@ -11,10 +11,10 @@ import numpy as np
 
 from lthcore import baselines
 from lthcore.baselines import Baseline, Texts
-from lthcore.config import Experiment
 from lthcore.datasets import corpus as corpora
 from lthcore.datasets import documents
 from lthcore.datasets.corpus import Document, Group
+from lthcore.experiment import Experiment
 from lthcore.text import tables, vectors
 from lthcore.text.vocabulary import encode
 

@@ -17,9 +17,10 @@ import tensorflow as tf
 
 from lthcore import costs, datasets, fit, graph, inference, loop, models, optimizers, surgery
 from lthcore import weights as keras_weights
-from lthcore.config import Experiment, FilterConfig, TrainConfig
+from lthcore.config import FilterConfig, TrainConfig
 from lthcore.datasets.base import Dataset
 from lthcore.description import packed
+from lthcore.experiment import Experiment
 from lthcore.history import DivergedError, Run
 from lthcore.mask import Mask, Weights
 from lthcore.prune import removals

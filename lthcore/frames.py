@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from lthcore import metrics
-from lthcore.config import Experiment
+from lthcore.experiment import Experiment
 from lthcore.records import Record
 from lthcore.store import Store
 

@@ -13,7 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from lthcore import anatomy, compact, datasets, description, environment, filters, settling, stability, trials
-from lthcore.config import Experiment
+from lthcore.experiment import Experiment
 from lthcore.lottery import early_weights, train
 from lthcore.records import UNTRAINED, Measurement
 from lthcore.seeds import Seeds

@@ -17,7 +17,10 @@ def build(config: TrainConfig) -> keras.Optimizer:
     Raises:
         ValueError: for an unknown name, unknown options, or an optimizer whose step is not element-wise.
     """
-    settings = {"learning_rate": config.learning_rate, **dict(config.optimizer_options)}
+    rate: object = config.learning_rate
+    if config.decay_every:
+        rate = keras.optimizers.schedules.ExponentialDecay(rate, config.decay_every, config.decay, staircase=True)
+    settings = {"learning_rate": rate, **dict(config.optimizer_options)}
     try:
         optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": settings})
     except (KeyError, TypeError, ValueError) as error:

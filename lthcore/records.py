@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from lthcore.config import Experiment
+from lthcore.experiment import Experiment
 from lthcore.history import History
 from lthcore.mask import Mask
 

@@ -16,7 +16,8 @@ import numpy as np
 from filelock import FileLock
 
 from lthcore import archive
-from lthcore.config import DRAWN, Experiment
+from lthcore.config import DRAWN
+from lthcore.experiment import Experiment
 from lthcore.history import COLUMNS, History
 from lthcore.mask import Mask
 from lthcore.records import UNTRAINED, Measurement, Record

@@ -12,8 +12,9 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from lthcore import datasets, frames, paths, presets
-from lthcore.config import Experiment
+from lthcore.experiment import Experiment, Preset
 from lthcore.mask import Mask
+from lthcore.presets.sizes import smoke
 from lthcore.records import Record
 from lthcore.store import Store, StoreError
 
@@ -34,7 +35,7 @@ class Study:
     """
 
     name: str
-    experiments: presets.Preset
+    experiments: Preset
     store: Store
     published: bool
 
@@ -145,8 +146,7 @@ def _smoke(names: Sequence[str], data: str) -> list[Study]:
     folder = paths.runs() / "smoke"
     shutil.rmtree(folder, ignore_errors=True)  # a smoke pass is there to be walked, not to be read
     found = [
-        Study(name, presets.smoke(preset, chosen[name]), Store(folder), published=False)
-        for name, preset in published.items()
+        Study(name, smoke(preset, chosen[name]), Store(folder), published=False) for name, preset in published.items()
     ]
     for study in found:
         _compute(study)

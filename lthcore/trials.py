@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import cache, lru_cache
 
 from lthcore import budgets, datasets, environment, models
-from lthcore.config import Experiment, PruneConfig, TextConfig
+from lthcore.config import PruneConfig, TextConfig
 from lthcore.criteria import CRITERIA, Evidence, Scores
+from lthcore.experiment import Experiment
 from lthcore.history import Run
 from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.mask import Mask

@@ -6,7 +6,7 @@ import numpy as np
 
 from lthcore.history import COLUMNS, History
 from lthcore.mask import Mask
-from lthcore.presets import LENET
+from lthcore.presets.mnist import LENET
 from lthcore.records import Record
 from lthcore.store import Store
 

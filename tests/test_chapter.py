@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from lthcore import chapter, criteria, lottery, presets
+from lthcore.presets.mnist import LENET
+from lthcore.presets.reuters import KIM
 from lthcore.store import Store
 from lthcore.studies import ParameterError, Study
 
@@ -80,14 +82,14 @@ def test_the_card_of_documents_says_how_they_are_read_and_what_stops_the_trainin
 
 
 def test_the_card_names_a_file_of_word_vectors():
-    read = replace(presets.KIM, text=replace(presets.KIM.text, vectors="vectors.bin", dimension=300, oov="skip"))
+    read = replace(KIM, text=replace(KIM.text, vectors="vectors.bin", dimension=300, oov="skip"))
     text = chapter.card(read).data
     assert "vectors of 300 numbers (`vectors.bin`); words without one: skip" in text
     assert "skip-gram" not in text
 
 
 def test_the_card_of_images_says_nothing_of_documents():
-    text = chapter.card(presets.LENET).data
+    text = chapter.card(LENET).data
     for word in ("Documents", "tokens", "words", "vectors", "variant", "F1"):
         assert word not in text
     assert "| Data, model | mnist, `lenet_300_100` |" in text

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthcore import config, criteria
-from lthcore.config import Experiment, FilterConfig, PruneConfig, TextConfig, TrainConfig, check_rate
-from lthcore.presets import LENET, MNIST_PAPER, MNIST_SHORT
+from lthcore.config import FilterConfig, PruneConfig, TextConfig, TrainConfig, check_rate
+from lthcore.experiment import Experiment
+from lthcore.presets import MNIST_PAPER, MNIST_SHORT
+from lthcore.presets.mnist import LENET
 
 # Results lie in folders of these names: should one change, they are orphaned.
 IDENTITIES = {
@@ -55,6 +57,8 @@ MEANING = {
     "train.batch_size": replace(LENET, train=replace(LENET.train, batch_size=61)),
     "train.optimizer": replace(LENET, train=replace(LENET.train, optimizer="sgd")),
     "train.learning_rate": replace(LENET, train=replace(LENET.train, learning_rate=1.2e-4)),
+    "train.decay": replace(LENET, train=replace(LENET.train, decay=0.5)),
+    "train.decay_every": replace(LENET, train=replace(LENET.train, decay_every=25_000)),
     "train.optimizer_options": replace(LENET, train=replace(LENET.train, optimizer_options=(("epsilon", 1e-7),))),
     "train.eval_every": replace(LENET, train=replace(LENET.train, eval_every=50)),
     "train.test_every": replace(LENET, train=replace(LENET.train, test_every=200)),

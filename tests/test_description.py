@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from lthcore import baselines, description, measurements, metrics, paths, presets, trials
 from lthcore.baselines import Texts
 from lthcore.datasets import documents, newswire
+from lthcore.presets.mnist import LENET
+from lthcore.presets.sizes import smoke
 from lthcore.store import Store, StoreError
 from lthcore.studies import Study
 
 NEWS = newswire.load_corpus()
-PRESET = presets.smoke(presets.REUTERS_R90, "newswire")
+PRESET = smoke(presets.REUTERS_R90, "newswire")
 EXPERIMENT = PRESET[0]
 
 
@@ -197,7 +199,7 @@ def test_a_missing_description_names_the_command_that_makes_it(tmp_path):
 @pytest.mark.parametrize(
     ("experiment", "message"),
     [
-        (presets.LENET, f"{presets.LENET.identity} is not about documents, so there is no corpus to describe"),
+        (LENET, f"{LENET.identity} is not about documents, so there is no corpus to describe"),
         (PRESET[1], "is no search"),
     ],
     ids=["images", "a control"],

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from lthcore import frames, trials
-from lthcore.config import Experiment, PruneConfig, TrainConfig
+from lthcore.config import PruneConfig, TrainConfig
+from lthcore.experiment import Experiment
 from lthcore.lottery import find_tickets
-from lthcore.presets import LENET
+from lthcore.presets.mnist import LENET
 from lthcore.seeds import Seeds
 
 SMALL = Experiment(

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthcore import costs, filters, models, weights
-from lthcore.config import Experiment, FilterConfig, PruneConfig, TrainConfig
+from lthcore.config import FilterConfig, PruneConfig, TrainConfig
 from lthcore.description import unpacked
+from lthcore.experiment import Experiment
 from lthcore.history import DivergedError
 from lthcore.mask import Weights
 from lthcore.seeds import Seeds

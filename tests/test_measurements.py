@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from lthcore import measurements, trials
-from lthcore.config import Experiment, PruneConfig, TrainConfig
+from lthcore.config import PruneConfig, TrainConfig
 from lthcore.connectivity import effective
+from lthcore.experiment import Experiment
 from lthcore.store import Store, StoreError
 
 TICKETS = Experiment(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,9 @@ import pytest
 from lthcore import optimizers
 from lthcore.config import TrainConfig
 from lthcore.presets import PRESETS
+from lthcore.ticket import Ticket
+from lthcore.train import Trainer
+from tests.small_models import small_model
 
 ELEMENTWISE = {
     "adam": (),
@@ -129,3 +134,33 @@ def test_every_preset_names_an_optimizer_there_is():
 def test_an_unknown_optimizer_or_option_is_one_clear_error(name, options, message):
     with pytest.raises(ValueError, match=message):
         optimizers.build(config(name, *options))
+
+
+def test_the_learning_rate_falls_in_steps():
+    config = TrainConfig(optimizer="sgd", learning_rate=0.5, decay=0.1, decay_every=100)
+    rates = [float(optimizers.build(config)._learning_rate(step)) for step in (0, 99, 100, 199, 200)]
+    assert rates == pytest.approx([0.5, 0.5, 0.05, 0.05, 0.005])
+    assert float(optimizers.build(TrainConfig(optimizer="sgd", learning_rate=0.5)).learning_rate) == 0.5
+
+
+def test_each_run_starts_with_the_whole_learning_rate(digits):
+    """Three plain steps at falling rates, done twice by one trainer, equal those done by hand."""
+    config = TrainConfig(
+        steps=3, batch_size=20, optimizer="sgd", learning_rate=0.5, decay=0.1, decay_every=1, eval_every=1, test_every=1
+    )
+    trainer = Trainer(small_model(), digits, config)
+    ticket = Ticket.dense(trainer.fresh(np.random.default_rng(0)), trainer.prunable)
+    first, again = (trainer.train(ticket, order=np.random.default_rng(1)) for _ in range(2))
+    assert first.final == again.final
+    constant = Trainer(small_model(), digits, replace(config, decay_every=0))
+    unchanged = constant.train(ticket, order=np.random.default_rng(1), keep=[1])
+    one = trainer.train(ticket, order=np.random.default_rng(1), keep=[1])
+    assert one.snapshots[1] == unchanged.snapshots[1], "the first step has the whole rate"
+    assert one.final != unchanged.final
+
+
+def test_a_decay_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"decay must lie in \(0, 1\]"):
+        TrainConfig(decay=0.0)
+    with pytest.raises(ValueError, match="decay_every must be a whole number >= 0"):
+        TrainConfig(decay_every=-1)

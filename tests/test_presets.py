@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from lthcore.presets import (
-    EPOCHS,
-    LENET,
     MNIST_FILTERS,
     MNIST_PAPER,
     MNIST_SHORT,
@@ -14,11 +12,11 @@ from lthcore.presets import (
     REUTERS_FILTERS,
     REUTERS_R10,
     REUTERS_R90,
-    adjusted,
     preset,
-    smoke,
-    with_controls,
 )
+from lthcore.presets.mnist import LENET, with_controls
+from lthcore.presets.reuters import EPOCHS
+from lthcore.presets.sizes import adjusted, smoke
 
 
 def test_the_published_experiment_is_trained_and_pruned_as_in_the_paper():

@@ -15,10 +15,13 @@ import pytest
 from records import RECORD, files, load
 
 from lthcore import archive, paths
-from lthcore.config import Experiment, PruneConfig
+from lthcore.config import PruneConfig
+from lthcore.experiment import Experiment
 from lthcore.history import COLUMNS, History
 from lthcore.mask import Mask
-from lthcore.presets import KIM, LENET
+from lthcore.presets import MNIST_PAPER
+from lthcore.presets.mnist import LENET
+from lthcore.presets.reuters import KIM
 from lthcore.records import Record
 from lthcore.store import Store, StoreError
 
@@ -89,7 +92,7 @@ def test_damage_to_what_only_label_sets_have_is_noticed(store, name):
 
 
 def test_records_of_the_first_release_have_no_counts_and_no_embedding():
-    old = next(Store(paths.results()).root.glob("mnist-*/trial-0/round-*.npz"))
+    old = Store(paths.results()).path(MNIST_PAPER[0], trial=0, round=0)
     about = json.loads(archive.read(old)["record"].tobytes())
     assert not {"columns", "embedding"} & set(about), "otherwise it is no old record"
     assert not {"text", "model_options"} & set(about["experiment"])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from records import RECORD, load
 
-from lthcore.presets import LENET
+from lthcore.presets.mnist import LENET
 from lthcore.store import Store, StoreError
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lthcore import paths, presets, studies
+from lthcore.presets.sizes import smoke
 from lthcore.store import Store, StoreError
 from lthcore.studies import ParameterError, Study
 
@@ -42,7 +43,7 @@ def test_a_missing_measurement_names_the_command_that_takes_it(tmp_path):
 
 
 def test_where_nothing_is_published_a_measurement_is_taken_and_then_read(tmp_path):
-    experiments = presets.smoke(presets.MNIST_SHORT[:1], "digits")
+    experiments = smoke(presets.MNIST_SHORT[:1], "digits")
     study = Study("x", (replace(experiments[0], trials=1),), Store(tmp_path), published=False)
     (values,) = study.measured("anatomy")
     assert np.array_equal(values["varying"], study.measured("anatomy")[0]["varying"])

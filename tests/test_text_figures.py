@@ -14,8 +14,9 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 from lthcore import description, paths, presets, text_figures, topics
+from lthcore.presets.sizes import smoke
 
-EXPERIMENT = presets.smoke(presets.REUTERS_R90, "newswire")[0]
+EXPERIMENT = smoke(presets.REUTERS_R90, "newswire")[0]
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lthcore import datasets, environment, paths, presets, trials
-from lthcore.config import Experiment, PruneConfig, TrainConfig
+from lthcore.config import PruneConfig, TrainConfig
+from lthcore.experiment import Experiment
 from lthcore.history import DivergedError
 from lthcore.lottery import train
 from lthcore.seeds import Seeds

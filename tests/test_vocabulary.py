@@ -7,6 +7,7 @@ import pytest
 
 from lthcore import config, datasets, loop, models, optimizers
 from lthcore.datasets import corpus, newswire
+from lthcore.experiment import Experiment
 from lthcore.presets import PRESETS
 
 
@@ -18,7 +19,7 @@ def test_every_loss_of_the_vocabulary_has_a_class_and_the_other_way_round():
 
 
 def test_the_defaults_are_words_there_are():
-    experiment = config.Experiment()
+    experiment = Experiment()
     assert experiment.dataset in datasets.DATASETS
     assert experiment.model in models.MODELS
     assert isinstance(optimizers.build(experiment.train), keras.Optimizer)
