@@ -1,7 +1,7 @@
 """Criteria: evidence about a run → scores, higher means keep.
 
 A criterion is one function; a new one costs three lines and an entry in `CRITERIA`. Those that prune at initialisation
-ask a `Probe` for derivatives.
+ask a `Probe` for derivatives; what masks made then know, the controls of {cite}`FDRC21` and {cite}`SCC20` tell.
 Source of the names: {cite}`ZLLY19`, section 2, where the letter i is the initial and f the final weight.
 """
 
