@@ -7,7 +7,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +58,13 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> bytes:
         sha.update(f"{name}|{arrays[name].dtype.str}|{arrays[name].shape}|".encode())
         sha.update(np.ascontiguousarray(arrays[name]).tobytes())
     return sha.digest()
+
+
+def packed(lines: Sequence[str]) -> np.ndarray:
+    """Lines of text, none of them empty, as an array of bytes."""
+    return np.frombuffer("\n".join(lines).encode(), np.uint8)
+
+
+def unpacked(array: np.ndarray) -> tuple[str, ...]:
+    """The inverse of `packed`."""
+    return tuple(array.tobytes().decode().split("\n")) if array.size else ()

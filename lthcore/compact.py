@@ -9,6 +9,7 @@ import numpy as np
 
 from lthcore import inference
 from lthcore import weights as keras_weights
+from lthcore.archive import packed
 from lthcore.datasets.base import Dataset
 from lthcore.mask import Mask, Weights
 from lthcore.shrink import Shrunk, shrink
@@ -30,11 +31,11 @@ def compare(
         trained: their trained weights.
 
     Returns:
-        ``density``, (R,); ``names``, the layers with units, after the inputs, joined by newlines as bytes; and for each
-        ticket and each of `FORMS`: ``units``, int32 (R, 3, layers + 1), inputs first; ``parameters``, int32 (R, 3),
-        biases included; ``accuracy``, (R, 3); ``changed``, int32 (R, 3), test examples that get another class than from
-        the masked network; ``gap``, (R, 3), the largest difference of an output from it; ``seconds``, (R, 3), median
-        time to score the test set. And ``lit``, int32, test examples with a constant input at another value.
+        ``density``, (R,); ``names``, the layers with units, after the inputs, as `lthcore.archive.packed` has them; and
+        for each ticket and each of `FORMS`: ``units``, int32 (R, 3, layers + 1), inputs first; ``parameters``, int32
+        (R, 3), biases included; ``accuracy``, (R, 3); ``changed``, int32 (R, 3), test examples that get another class
+        than from the masked network; ``gap``, (R, 3), the largest difference of an output from it; ``seconds``, (R, 3),
+        median time to score the test set. And ``lit``, int32, test examples with a constant input at another value.
 
     Raises:
         ValueError: if the model does not start in a dense layer.
@@ -46,12 +47,11 @@ def compare(
     rows = []
     for mask, theta in zip(masks, trained, strict=True):
         masked = mask.apply(theta)
-        forms = [shrink(model, masked), shrink(model, masked, constant=(varying, x[0]))]
+        forms = (shrink(model, masked), shrink(model, masked, constant=(varying, x[0])))
         rows.append({"density": np.array(mask.density), **_scored(model, masked, forms, data)})
     values = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     lit = (data.test.x[:, ~varying] != x[0][~varying]).any(axis=1)
-    names = "\n".join(["inputs", *shrink(model, mask.apply(theta)).units])
-    return {**values, "lit": np.array(lit.sum(), np.int32), "names": np.frombuffer(names.encode(), np.uint8)}
+    return {**values, "lit": np.array(lit.sum(), np.int32), "names": packed(["inputs", *forms[0].units])}
 
 
 def _scored(model: keras.Model, masked: Weights, forms: Sequence[Shrunk], data: Dataset) -> dict[str, np.ndarray]:

@@ -166,10 +166,7 @@ class PruneConfig:
         Raises:
             ValueError: if `layer_rates` speaks of a name that is not prunable.
         """
-        exceptions = dict(self.layer_rates)
-        for name in exceptions:
-            check_known("name in layer_rates", name, names)
-        return {name: exceptions.get(name, self.rate) for name in names}
+        return _rates(self.rate, self.layer_rates, names)
 
     @property
     def trained_scores(self) -> bool:
@@ -268,10 +265,14 @@ class FilterConfig:
         Raises:
             ValueError: if `layer_rates` speaks of a layer whose filters cannot be removed.
         """
-        exceptions = dict(self.layer_rates)
-        for name in exceptions:
-            check_known("layer in layer_rates", name, layers)
-        return {name: exceptions.get(name, self.rate) for name in layers}
+        return _rates(self.rate, self.layer_rates, layers)
+
+
+def _rates(rate: float, exceptions: Options, names: tuple[str, ...]) -> dict[str, float]:
+    """The rate of each name, with its exceptions."""
+    for name, _ in exceptions:
+        check_known("name in layer_rates", name, names)
+    return dict.fromkeys(names, rate) | dict(exceptions)
 
 
 def check_rate(rate: float) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lthcore import baselines
+from lthcore.archive import packed, unpacked
 from lthcore.baselines import Baseline, Texts
 from lthcore.datasets import corpus as corpora
 from lthcore.datasets import documents
@@ -55,16 +56,6 @@ def describe(experiment: Experiment) -> dict[str, np.ndarray]:
         "image": _image(experiment, reading, group),
         **_baselines(group, train, validation),
     }
-
-
-def packed(lines: Sequence[str]) -> np.ndarray:
-    """Lines of text, none of them empty, as an array of bytes."""
-    return np.frombuffer("\n".join(lines).encode(), np.uint8)
-
-
-def unpacked(array: np.ndarray) -> tuple[str, ...]:
-    """The inverse of `packed`."""
-    return tuple(array.tobytes().decode().split("\n")) if array.size else ()
 
 
 def stored_baselines(values: Mapping[str, np.ndarray]) -> tuple[Baseline, ...]:

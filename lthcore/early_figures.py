@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lthcore import frames
-from lthcore.description import unpacked
+from lthcore.archive import unpacked
 from lthcore.drawing import band, bars, dense_band, gradation, plain, rows, symlog_steps
 from lthcore.figures import MEASURED, ROLES, Role, falling_density
 from lthcore.settling import chance_overlap

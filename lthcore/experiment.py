@@ -120,14 +120,22 @@ class Experiment:
         draws = self.draws if self.control in DRAWN else 1
         return tuple((round, draw) for round in self.rounds for draw in range(draws))
 
+    @property
+    def scored_step(self) -> int:
+        """The step whose weights are scored; 0 where these are the initial ones."""
+        if not self.prune.trained_scores:
+            return 0
+        return self.train.steps if self.prune.prune_step is None else self.prune.prune_step
+
     def search_steps(self, round: int) -> int:
         """Training steps spent to find the mask of a round: those of all networks that were only scored."""
         prune = self.prune
         if round == 0 or not prune.trained_scores:
             return 0
-        steps = self.train.steps if prune.prune_step is None else prune.prune_step
         trained = 1 if prune.schedule == "oneshot" else round
-        return trained * steps - (trained - 1) * prune.rewind_step  # all but the dense one start at the rewind step
+        return (
+            trained * self.scored_step - (trained - 1) * prune.rewind_step
+        )  # all but the dense one start at the rewind step
 
     @property
     def identity(self) -> str:

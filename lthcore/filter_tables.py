@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lthcore.description import unpacked
+from lthcore.archive import unpacked
 
 Values = Mapping[str, np.ndarray]
 

@@ -15,11 +15,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lthcore import costs, datasets, fit, graph, inference, loop, models, optimizers, surgery
+from lthcore import costs, datasets, fit, graph, inference, loop, models, optimizers, surgery, trials
 from lthcore import weights as keras_weights
+from lthcore.archive import packed
 from lthcore.config import FilterConfig, TrainConfig
 from lthcore.datasets.base import Dataset
-from lthcore.description import packed
 from lthcore.experiment import Experiment
 from lthcore.history import DivergedError, Run
 from lthcore.mask import Mask, Weights
@@ -200,7 +200,7 @@ def compare(experiment: Experiment, trial: int) -> dict[str, np.ndarray]:
         trial: number of the trial.
 
     Returns:
-        ``metrics`` and ``layers``, names as `lthcore.description.packed` has them. For each of `NETWORKS`, behind its
+        ``metrics`` and ``layers``, names as `lthcore.archive.packed` has them. For each of `NETWORKS`, behind its
         name and a slash: ``steps``, how many it was trained for; ``test``, float64 (metrics,), at the early stop;
         ``seconds``, of training with its evaluations; ``compile_seconds``, besides, of building, removing, compiling;
         ``parameters``, with tables of word vectors and without; ``flops``, of an example's forward pass; ``units``,
@@ -232,8 +232,7 @@ def compare(experiment: Experiment, trial: int) -> dict[str, np.ndarray]:
 def _runs(experiment: Experiment, data: Dataset, seeds: Seeds) -> tuple[keras.Model, Removed, dict[str, Run]]:
     """The dense model, what was left of it when the last filters had gone, and all trainings."""
     config, begin = experiment.train, perf_counter()
-    options = dict(experiment.model_options) | ({"table": data.table} if data.table else {})
-    dense = models.build(experiment.model, data.input_shape, data.classes, **options)
+    dense = trials.model_of(experiment, data)
     build = perf_counter() - begin
     theta_0 = keras_weights.fresh(dense, seeds.init)
     whole = _train(dense, theta_0, data, config, seeds)

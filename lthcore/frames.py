@@ -72,7 +72,7 @@ def row(record: Record) -> dict[str, object]:
         "density_with_embedding": record.density_with_embedding,
         "steps": experiment.train.steps - rewind_step,
         "rewind_step": rewind_step,
-        "prune_step": _prune_step(experiment),
+        "prune_step": experiment.scored_step,
         "search_steps": experiment.search_steps(record.round),
         "early_stop_step": history.early_stop_step,
         "validation_accuracy": float(history["validation_accuracy"][history.early_stop]),
@@ -81,12 +81,6 @@ def row(record: Record) -> dict[str, object]:
         **_label_sets(record),
         "seconds": record.seconds,
     }
-
-
-def _prune_step(experiment: Experiment) -> int:
-    if not experiment.prune.trained_scores:
-        return 0
-    return experiment.train.steps if experiment.prune.prune_step is None else experiment.prune.prune_step
 
 
 def _label_sets(record: Record) -> dict[str, float]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from lthcore.description import packed
+from lthcore.archive import packed
 from lthcore.mask import Mask, Weights
 from lthcore.prune import ladder
 
@@ -71,7 +71,7 @@ def trajectory(
         every: steps between two masks of the stopping rule.
 
     Returns:
-        ``steps``, int32 (S,); ``rounds``, int32 (R,); ``layers``, the L names, as `lthcore.description.packed` has
+        ``steps``, int32 (S,); ``rounds``, int32 (R,); ``layers``, the L names, as `lthcore.archive.packed` has
         them; ``density``, (R,), and ``density/layer``, (R, L). For each round and step, (R, S): ``distance/final`` and
         ``overlap/final`` to the mask of the last step, ``distance/previous`` and ``overlap/previous`` to that of the
         step before, NaN in the first column; ``overlap/layer``, (R, S, L), to the last step's, layer by layer.

@@ -8,6 +8,8 @@ from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExe
 from dataclasses import replace
 from functools import cache, lru_cache
 
+import keras
+
 from lthcore import budgets, datasets, environment, models
 from lthcore.config import PruneConfig, TextConfig
 from lthcore.criteria import CRITERIA, Evidence, Scores
@@ -198,9 +200,13 @@ def _trained(experiment: Experiment) -> dict[str, object]:
 @lru_cache(maxsize=1)
 def _trainer(experiment: Experiment) -> Trainer:
     data = _dataset(experiment.dataset, experiment.text)
+    return Trainer(model_of(experiment, data), data, experiment.train, embeddings=experiment.prune.embeddings)
+
+
+def model_of(experiment: Experiment, data: datasets.Dataset) -> keras.Model:
+    """The model an experiment names, for its data."""
     options = dict(experiment.model_options) | ({"table": data.table} if data.table else {})
-    model = models.build(experiment.model, data.input_shape, data.classes, **options)
-    return Trainer(model, data, experiment.train, embeddings=experiment.prune.embeddings)
+    return models.build(experiment.model, data.input_shape, data.classes, **options)
 
 
 @cache

@@ -17,6 +17,19 @@ def digits() -> datasets.Dataset:
 
 
 @pytest.fixture
+def ax():
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    yield axes
+    figure.canvas.draw()  # what cannot be drawn fails here
+    plt.close(figure)
+
+
+@pytest.fixture
 def root(tmp_path, monkeypatch):
     """An empty checkout to download into, and no other data anywhere."""
     monkeypatch.setattr(paths, "project_root", lambda: tmp_path / "checkout")

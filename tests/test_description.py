@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lthcore import baselines, description, measurements, metrics, paths, presets, trials
+from lthcore import archive, baselines, description, measurements, metrics, paths, presets, trials
 from lthcore.baselines import Texts
 from lthcore.datasets import documents, newswire
 from lthcore.presets.mnist import LENET
@@ -46,7 +46,7 @@ def values(cache) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def splits(reading, values) -> dict[str, list]:
     """The documents with a category, split by split."""
-    categories = set(description.unpacked(values["categories"]))
+    categories = set(archive.unpacked(values["categories"]))
     labelled = [document for document in NEWS.documents if categories & set(document.topics)]
     training = [document for document in labelled if document.split == "train"]
     return {
@@ -57,7 +57,7 @@ def splits(reading, values) -> dict[str, list]:
 
 
 def test_categories_are_counted_split_by_split(values, splits):
-    names = description.unpacked(values["categories"])
+    names = archive.unpacked(values["categories"])
     assert list(names) == sorted(names)
     assert values["documents/category"].shape == (len(names), 3)
     for column, part in enumerate(splits.values()):
@@ -67,7 +67,7 @@ def test_categories_are_counted_split_by_split(values, splits):
 
 @pytest.mark.parametrize("name", ["train", "validation", "test"])
 def test_lengths_and_labels_are_those_of_the_documents(values, splits, name):
-    categories = set(description.unpacked(values["categories"]))
+    categories = set(archive.unpacked(values["categories"]))
     assert values[f"lengths/{name}"].tolist() == [len(document.tokens) for document in splits[name]]
     expected = [len(categories & set(document.topics)) for document in splits[name]]
     assert values[f"labels/{name}"].tolist() == expected
@@ -97,10 +97,10 @@ def test_words_are_those_of_training_documents_that_are_not_held_back(values, re
 
 
 def test_neighbours_are_the_nearest_words_of_every_probe(values, reading):
-    probes = description.unpacked(values["probes"])
+    probes = archive.unpacked(values["probes"])
     assert probes == tuple(word for word in description.PROBES if word in reading.vectors.index)
     assert len(probes) > 4, "otherwise nothing is tested"
-    rows = np.array(description.unpacked(values["neighbours"])).reshape(len(probes), description.NEIGHBOURS)
+    rows = np.array(archive.unpacked(values["neighbours"])).reshape(len(probes), description.NEIGHBOURS)
     assert values["cosines"].shape == rows.shape
     assert np.all(np.diff(values["cosines"], axis=1) <= 0)
     matrix = {word: reading.vectors.matrix[row] for word, row in reading.vectors.index.items()}
@@ -125,11 +125,11 @@ def test_the_image_is_a_test_document_of_median_length(values, reading, splits):
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1)))
 def test_lines_come_back_as_they_were_packed(lines):
-    assert description.unpacked(description.packed(lines)) == tuple(lines)
+    assert archive.unpacked(archive.packed(lines)) == tuple(lines)
 
 
 def evaluated(splits, values) -> tuple[baselines.Baseline, ...]:
-    names = description.unpacked(values["categories"])
+    names = archive.unpacked(values["categories"])
     return baselines.evaluate(
         *(
             Texts(texts=[d.text for d in part], labels=[[name in d.topics for name in names] for d in part])

@@ -8,21 +8,12 @@ import pandas as pd
 import pytest
 
 mpl.use("agg")
-import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgb
 
 from lthcore import drawing
 from lthcore.figures import ROLES
 
 LOOK = ROLES["imp", "reinit"]
-
-
-@pytest.fixture
-def ax():
-    figure, axes = plt.subplots()
-    yield axes
-    figure.canvas.draw()  # what cannot be drawn fails here
-    plt.close(figure)
 
 
 @pytest.mark.parametrize("count", range(1, 11))

@@ -13,17 +13,9 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 from lthcore import early_figures, figures
-from lthcore.description import packed
+from lthcore.archive import packed
 
 NBSP = "\N{NO-BREAK SPACE}"
-
-
-@pytest.fixture
-def ax():
-    figure, axes = plt.subplots()
-    yield axes
-    figure.canvas.draw()  # what cannot be drawn fails here
-    plt.close(figure)
 
 
 def network(**changes: object) -> dict[str, object]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lthcore import filter_tables
-from lthcore.description import packed
+from lthcore.archive import packed
 
 
 def made(dense: float, small: float, accuracy: float) -> dict[str, np.ndarray]:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthcore import costs, filters, models, weights
+from lthcore.archive import unpacked
 from lthcore.config import FilterConfig, PruneConfig, TrainConfig
-from lthcore.description import unpacked
 from lthcore.experiment import Experiment
 from lthcore.history import DivergedError
 from lthcore.mask import Weights
@@ -188,7 +188,7 @@ def test_an_experiment_without_filters_is_refused():
     with pytest.raises(ValueError, match="removes no filters: give it filters=FilterConfig"):
         filters.compare(replace(TINY, filters=None), 0)
     model = kim()
-    with pytest.raises(ValueError, match="unknown layer in layer_rates 'output'; known are conv_3, conv_4, conv_5"):
+    with pytest.raises(ValueError, match="unknown name in layer_rates 'output'; known are conv_3, conv_4, conv_5"):
         filters.remove(model, weights.read(model), FilterConfig(layer_rates=(("output", 0.5),)))
     with pytest.raises(ValueError, match="layer 'hidden' has no kernel to rank its filters by"):
         filters.survivors(Weights({"w": [[1.0]]}), {"hidden": 0.5}, "l1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lthcore import criteria
 from lthcore.config import TrainConfig
 from lthcore.criteria import CRITERIA, PROBED, Evidence
 from lthcore.mask import Mask, Weights
@@ -92,12 +93,24 @@ def test_snip_is_the_normalised_product_of_gradient_and_weight(trainer, theta, d
         assert np.allclose(scores[name], raw[name] / total, rtol=1e-5)
 
 
-def test_grasp_keeps_what_the_gradient_flow_would_miss(trainer, theta):
-    """Taking a weight away changes gᵀg by −2·w·Hg to first order: the highest w·Hg would be missed most."""
-    scores = CRITERIA["grasp"](evidence(trainer, theta))
-    order = np.argsort(scores["output/kernel"].reshape(-1))
-    lowest, highest = order[0], order[-1]
-    assert scores["output/kernel"].reshape(-1)[lowest] < 0 < scores["output/kernel"].reshape(-1)[highest]
+def test_grasp_scores_what_taking_a_weight_away_does_to_the_gradient_flow(trainer, theta, monkeypatch):
+    """To first order gᵀg changes by −2ε·w·Hg if a weight loses the share ε of its size."""
+    monkeypatch.setattr(criteria, "TEMPERATURE", 1.0)
+    scores = CRITERIA["grasp"](evidence(trainer, theta))["output/kernel"]
+    batch = np.random.default_rng(0).choice(trainer.probe.examples, PROBED, replace=False)
+
+    def flow(weights: Weights) -> float:
+        return sum(
+            float((part.astype(np.float64) ** 2).sum()) for part in trainer.probe.gradient(weights, batch).values()
+        )
+
+    order = np.argsort(scores, axis=None)
+    for flat in (order[0], order[-1]):
+        place = np.unravel_index(flat, scores.shape)
+        smaller = theta["output/kernel"].copy()
+        smaller[place] *= 0.99
+        change = flow(Weights({**theta, "output/kernel": smaller})) - flow(theta)
+        assert change == pytest.approx(-2 * 0.01 * scores[place], rel=0.1)
 
 
 @pytest.mark.parametrize("criterion", ["snip", "grasp", "synflow"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore.description import unpacked
+from lthcore.archive import unpacked
 from lthcore.mask import Mask, Weights
 from lthcore.prune import ladder
 from lthcore.settling import chance_overlap, early_bird, settled, snapshot_steps, trajectory

@@ -11,20 +11,11 @@ import pytest
 from records import RECORD
 
 mpl.use("agg")
-import matplotlib.pyplot as plt
 
 from lthcore import description, paths, presets, text_figures, topics
 from lthcore.presets.sizes import smoke
 
 EXPERIMENT = smoke(presets.REUTERS_R90, "newswire")[0]
-
-
-@pytest.fixture
-def ax():
-    figure, axes = plt.subplots()
-    yield axes
-    figure.canvas.draw()  # what cannot be drawn fails here
-    plt.close(figure)
 
 
 @pytest.fixture(scope="module")
