@@ -133,9 +133,8 @@ class Experiment:
         if round == 0 or not prune.trained_scores:
             return 0
         trained = 1 if prune.schedule == "oneshot" else round
-        return (
-            trained * self.scored_step - (trained - 1) * prune.rewind_step
-        )  # all but the dense one start at the rewind step
+        # All networks but the dense one start at the rewind step.
+        return trained * self.scored_step - (trained - 1) * prune.rewind_step
 
     @property
     def identity(self) -> str:
