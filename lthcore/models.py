@@ -75,13 +75,9 @@ def lenet_5(
     padding = "valid" if min(input_shape[:2]) >= 16 else "same"
     gaussian = keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
     pixels = keras.Input(input_shape, name="pixels")
-    # The first layer reads one channel or a few, for which patches are much faster than TensorFlow's convolution; the
-    # second reads many, for which they are not.
-    maps = PatchMax(filters[0], 5, padding=padding, kernel_initializer=gaussian, name="conv_1")(pixels)
-    maps = keras.layers.Conv2D(
-        filters[1], 5, padding=padding, activation="relu", kernel_initializer=gaussian, name="conv_2"
-    )(maps)
-    maps = keras.layers.MaxPooling2D(2, name="pool_2")(maps)
+    options = {"padding": padding, "kernel_initializer": gaussian}
+    maps = PatchMax(filters[0], 5, **options, name="conv_1")(pixels)
+    maps = PatchMax(filters[1], 5, **options, name="conv_2")(maps)
     hidden = keras.layers.Flatten(name="flatten")(maps)
     hidden = keras.layers.Dense(units, activation="relu", kernel_initializer=gaussian, name="hidden")(hidden)
     logits = keras.layers.Dense(classes, kernel_initializer=gaussian, name="output")(hidden)

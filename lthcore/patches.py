@@ -1,9 +1,10 @@
 """Convolution of images, the maximum over 2×2 responses and ReLU in one, as matrix products over patches.
 
 On a CPU, TensorFlow's own convolution takes as long for five filters on one channel as for twenty, and its gradient
-of the maximum is slower than either. A minibatch's patches, gathered once, turn the convolution into one matrix product
-and its gradient into another, both as small as the filters are few. The patches of the four places in a pooling window
-stand one after another, so that the maximum is that of four whole arrays.
+of the maximum is slower than either. The four filter positions of a pooling window lie within one patch that is a pixel
+wider and higher. A minibatch's patches of that size, gathered once, turn convolution and pooling into one matrix
+product with every filter in its four places, a maximum of four whole arrays, and for the gradient two more products,
+all as small as the filters are few.
 
 What comes out equals convolving, pooling and rectifying in the plain way, gradients included, up to rounding.
 """
@@ -16,27 +17,46 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+# Up to so many channels patches are faster than TensorFlow's convolution; more fill its own matrix products well.
+FEW_CHANNELS = 12
+
 
 def positions(height: int, width: int, channels: int, size: int) -> np.ndarray:
-    """Where in a flattened image the numbers of each patch stand.
+    """Where in a flattened image the numbers of each pooling window's patch stand.
 
     Returns:
-        int32 (size·size·channels, 4, windows): for each number of a patch, each place in a pooling window and each
-        window. An odd last row or column of responses belongs to no window.
+        int32 ((size + 1)² · channels, windows). An odd last row or column of responses belongs to no window.
 
     Raises:
         ValueError: for an image without a single window.
 
     Example:
-        >>> positions(3, 3, 1, 2).tolist()  # four patches of four pixels, all in one window
-        [[[0], [1], [3], [4]], [[1], [2], [4], [5]], [[3], [4], [6], [7]], [[4], [5], [7], [8]]]
+        >>> positions(2, 4, 1, 1).tolist()  # two windows of four pixels each
+        [[0, 2], [1, 3], [4, 6], [5, 7]]
     """
     rows, columns = (height - size + 1) // 2, (width - size + 1) // 2
     if rows < 1 or columns < 1:
         raise ValueError(f"images of {height}×{width} have no 2×2 responses of {size}×{size} filters; make them larger")
-    a, b, c, s, t, i, j = np.ogrid[:size, :size, :channels, :2, :2, :rows, :columns]
-    index = ((2 * i + s + a) * width + 2 * j + t + b) * channels + c
-    return index.reshape(size * size * channels, 4, rows * columns).astype(np.int32)
+    a, b, c, i, j = np.ogrid[: size + 1, : size + 1, :channels, :rows, :columns]
+    index = ((2 * i + a) * width + 2 * j + b) * channels + c
+    return index.reshape((size + 1) ** 2 * channels, rows * columns).astype(np.int32)
+
+
+def in_four_places(kernel: tf.Tensor) -> tf.Tensor:
+    """Every filter at its four positions in a pooling window's patch.
+
+    Args:
+        kernel: (size, size, C, F).
+
+    Returns:
+        (4 · F, (size + 1)² · C): filters in the first place, then in the second, and so on; zero beside them.
+
+    Example:
+        >>> in_four_places(tf.ones((1, 1, 1, 1))).numpy().astype(int).tolist()
+        [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    """
+    places = [tf.pad(kernel, [[s, 1 - s], [t, 1 - t], [0, 0], [0, 0]]) for s in (0, 1) for t in (0, 1)]
+    return tf.concat([tf.transpose(tf.reshape(place, [-1, kernel.shape[-1]])) for place in places], axis=0)
 
 
 def patch_max(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -52,31 +72,29 @@ def patch_max(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     Book: chapter *Early tickets*.
     """
     _, height, width, channels = images.shape
-    size, filters = kernel.shape[0], kernel.shape[-1]
-    index = positions(height, width, channels, size)
+    filters = kernel.shape[-1]
+    index = positions(height, width, channels, kernel.shape[0])
     places, windows = tf.constant(index.reshape(-1)), index.shape[-1]
 
     @tf.custom_gradient
-    def pooled(images: tf.Tensor, kernel: tf.Tensor):
+    def pooled(images: tf.Tensor, placed: tf.Tensor):
         # Examples come last, so that gathering copies rows of them.
         pixels = tf.transpose(tf.reshape(images, [-1, height * width * channels]))
-        patches = tf.reshape(tf.gather(pixels, places), [len(index), -1])  # (size² C, 4 · windows · B)
-        responses = tf.matmul(patches, tf.reshape(kernel, [-1, filters]), transpose_a=True)
-        largest, back = _largest(tf.reshape(responses, [4, -1, filters]))  # (windows · B, F)
+        patches = tf.reshape(tf.gather(pixels, places), [len(index), -1])  # ((size + 1)² C, windows · B)
+        largest, back = _largest(tf.reshape(tf.matmul(placed, patches), [4, filters, -1]))  # (F, windows · B)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            inner = tf.reshape(tf.transpose(tf.reshape(upstream, [-1, windows, filters]), [1, 0, 2]), [-1, filters])
-            responses = tf.reshape(back(inner), [-1, filters])
-            to_kernel = tf.reshape(tf.matmul(patches, responses), kernel.shape)
-            to_patches = tf.matmul(tf.reshape(kernel, [-1, filters]), responses, transpose_b=True)
-            rows = tf.reshape(to_patches, [index.size, -1])
-            to_pixels = tf.math.unsorted_segment_sum(rows, places, height * width * channels)
-            return tf.reshape(tf.transpose(to_pixels), tf.shape(images)), to_kernel
+            inner = tf.transpose(tf.reshape(upstream, [-1, windows, filters]), [2, 1, 0])
+            responses = tf.reshape(back(tf.reshape(inner, [filters, -1])), [4 * filters, -1])
+            to_placed = tf.matmul(responses, patches, transpose_b=True)
+            to_patches = tf.reshape(tf.matmul(placed, responses, transpose_a=True), [index.size, -1])
+            to_pixels = tf.math.unsorted_segment_sum(to_patches, places, height * width * channels)
+            return tf.reshape(tf.transpose(to_pixels), tf.shape(images)), to_placed
 
-        return tf.transpose(tf.reshape(largest, [windows, -1, filters]), [1, 0, 2]), gradient
+        return tf.transpose(tf.reshape(largest, [filters, windows, -1]), [2, 1, 0]), gradient
 
-    rows = (height - size + 1) // 2
-    return tf.reshape(pooled(images, kernel), [-1, rows, windows // rows, filters])
+    rows = (height - kernel.shape[0] + 1) // 2
+    return tf.reshape(pooled(images, in_four_places(kernel)), [-1, rows, windows // rows, filters])
 
 
 def _largest(four: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
@@ -94,12 +112,18 @@ def _largest(four: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tenso
     return tf.maximum(first, second), back
 
 
+def _convolve_and_pool(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The same as `patch_max`, in TensorFlow's own way."""
+    return tf.nn.max_pool2d(tf.nn.conv2d(images, kernel, 1, "VALID"), 2, 2, "VALID")
+
+
 @keras.saving.register_keras_serializable("lthcore")
 class PatchMax(keras.layers.Layer):
     """Convolution, 2×2 maximum pooling and ReLU in one.
 
     The same as `keras.layers.Conv2D` with ``relu`` and `keras.layers.MaxPooling2D`: ReLU grows with its input, so it
-    may as well come after the maximum. On images of one channel it is several times as fast.
+    may as well come after the maximum. On few channels it is several times as fast; on more than `FEW_CHANNELS` it *is*
+    TensorFlow's convolution and pooling.
 
     Args:
         filters: number of filters.
@@ -144,7 +168,8 @@ class PatchMax(keras.layers.Layer):
         if self.padding == "same":
             sides = [(self.size - 1) // 2, self.size // 2]
             images = tf.pad(images, [[0, 0], sides, sides, [0, 0]])
-        return tf.nn.relu(patch_max(images, tf.convert_to_tensor(self.kernel)) + self.bias)
+        pooled = patch_max if images.shape[-1] <= FEW_CHANNELS else _convolve_and_pool
+        return tf.nn.relu(pooled(images, tf.convert_to_tensor(self.kernel)) + self.bias)
 
     def responses(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Shape of the responses before pooling, (B, rows, columns, filters), to images of a shape."""

@@ -13,7 +13,8 @@ from lthcore.patches import PatchMax
 import keras
 import tensorflow as tf
 
-SHAPES = [(12, 10, 1, 5, 3), (9, 13, 2, 4, 1), (8, 8, 3, 5, 4)]  # height, width, channels, size, filters
+# height, width, channels, size, filters; of so many channels as thirteen the layer takes TensorFlow's own way
+SHAPES = [(12, 10, 1, 5, 3), (9, 13, 2, 4, 1), (8, 8, 3, 5, 4), (7, 8, 13, 3, 2)]
 
 
 def plainly(shape: tuple[int, ...], size: int, filters: int, padding: str) -> keras.Model:
