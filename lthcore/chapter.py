@@ -63,6 +63,7 @@ def card(experiment: Experiment) -> Markdown:
 def _scoring(prune: PruneConfig) -> str:
     """What else there is to say about a criterion, in words."""
     step = "" if prune.prune_step is None else f", scored at step {whole(prune.prune_step)}"
+    step += "" if prune.averaged else ", by the weights themselves"
     passes = f" in {prune.passes} passes" if prune.passes > 1 else ""
     budgets = "" if prune.budgets == "schedule" else f"; layer budgets: {prune.budgets}"
     return f"{step}{passes}{budgets}{'; word vectors too' if prune.embeddings else ''}"

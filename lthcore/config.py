@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 # The words a configuration may use; the modules that give them meaning lie above this one, and a test holds the two
@@ -34,6 +34,7 @@ BODILESS = ("keep", "drop")
 STOPS = ("validation_loss", "validation_micro_f1")
 NORMS = ("l1", "l2")
 DROPOUT = ("keep", "scale")
+AVERAGE = ("use_ema", "ema_momentum", "ema_overwrite_frequency")  # options of Keras optimizers
 
 Options = tuple[tuple[str, float | int | bool | str], ...]
 
@@ -86,6 +87,17 @@ class TrainConfig:
         if "learning_rate" in dict(self.optimizer_options):
             raise ValueError("learning_rate is a field of its own and cannot stand in optimizer_options as well")
 
+    def without_average(self) -> TrainConfig:
+        """The same training, whose network is its weights themselves and no moving average of them.
+
+        Example:
+            >>> averaged = TrainConfig(optimizer_options=(("use_ema", True), ("ema_momentum", 0.9), ("epsilon", 1e-8)))
+            >>> averaged.without_average().optimizer_options
+            (('epsilon', 1e-08),)
+        """
+        left = tuple(pair for pair in self.optimizer_options if pair[0] not in AVERAGE)
+        return replace(self, optimizer_options=left)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PruneConfig:
@@ -108,6 +120,8 @@ class PruneConfig:
             each layer shrink by its own rate, ``"uniform"`` gives all the same density, ``"erk"`` larger layers a
             smaller one; see `lthcore.budgets`. Their number is the schedule's in any case.
         passes: in how many passes an untrained network is pruned to a density, scored anew before each.
+        averaged: whether networks that stop early are scored by the moving average of their weights, where the
+            optimizer takes one; False scores the weights themselves, in which the initial ones weigh no more.
     """
 
     rounds: int = 16
@@ -122,6 +136,7 @@ class PruneConfig:
     prune_step: int | None = None
     budgets: str = "schedule"
     passes: int = 1
+    averaged: bool = True
 
     def __post_init__(self) -> None:
         for rate in (self.rate, *dict(self.layer_rates).values()):
@@ -141,6 +156,8 @@ class PruneConfig:
         self._check_untrained()
 
     def _check_early(self) -> None:
+        if not self.averaged and (not self.prune_step or self.schedule != "iterative"):
+            raise ValueError("averaged=False is for an iterative search whose networks stop early: give a prune_step")
         if self.prune_step is None:
             return
         if self.criterion in UNTRAINED:
@@ -181,7 +198,7 @@ class PruneConfig:
         if self.criterion not in ("large_final", *UNTRAINED) and self.schedule == "oneshot":
             word += "_oneshot"
         if self.prune_step is not None:
-            word += "_early"
+            word += "_early" if self.averaged else "_early_raw"
         if self.between == "continue":
             word += "_continue"
         if self.rewind_step:

@@ -102,8 +102,9 @@ class Experiment:
         found = replace(self, control=self.prune.between)
         if not self.prune.prune_step or self.prune.schedule != "iterative":
             return found
-        train = replace(self.train, steps=self.prune.prune_step)
-        return replace(found, train=train, prune=replace(self.prune, prune_step=None), rungs=())
+        train = self.train if self.prune.averaged else self.train.without_average()
+        prune = replace(self.prune, prune_step=None, averaged=True)
+        return replace(found, train=replace(train, steps=self.prune.prune_step), prune=prune, rungs=())
 
     @property
     def rounds(self) -> tuple[int, ...]:

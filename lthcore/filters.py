@@ -168,8 +168,7 @@ def _advance(
     """Train the steps of a span and do nothing else; return weights, seconds of compiling, seconds of training."""
     begin, (start, stop) = perf_counter(), span
     # A network is trained on from its weights, not from an average that lags behind them.
-    options = tuple(pair for pair in config.optimizer_options if not pair[0].startswith(("ema_", "use_ema")))
-    optimizer = optimizers.build(replace(config, optimizer_options=options))
+    optimizer = optimizers.build(config.without_average())
     optimizer.build(model.trainable_variables)
     blank = [variable.numpy() for variable in optimizer.variables]
     loss = loop.LOSSES[config.loss](from_logits=fit.head(model) == "linear")

@@ -71,8 +71,8 @@ def find_tickets(
 
     Raises:
         ValueError: if the schedule is one-shot, or the prune step 0: such masks all come from one network, see
-            `lthcore.prune.ladder`; or if a search whose survivors train on is to be resumed: it needs the weights, not
-            only the mask.
+            `lthcore.prune.ladder`; if a search whose survivors train on is to be resumed: it needs the weights, not
+            only the mask; or if no average is to be scored: that is a matter of the trainer's optimizer.
         DivergedError: naming trial, round and step.
 
     Example:
@@ -110,6 +110,8 @@ def find_tickets(
 def _check(config: PruneConfig, resume: tuple[int, Mask] | None) -> None:
     if config.schedule != "iterative" or config.prune_step == 0:
         raise ValueError("the search trains in every round; for masks of one network use lthcore.prune.ladder")
+    if not config.averaged:
+        raise ValueError("a trainer scores what it trains: with averaged=True give it an optimizer without use_ema")
     if resume and config.between == "continue":
         raise ValueError("survivors that train on need the weights of the round before: start at round 0")
 

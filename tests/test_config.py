@@ -70,6 +70,7 @@ MEANING = {
     "prune.rewind_step": replace(LENET, prune=replace(LENET.prune, rewind_step=100)),
     "prune.between": replace(LENET, prune=replace(LENET.prune, between="continue")),
     "prune.prune_step": replace(LENET, prune=replace(LENET.prune, prune_step=100)),
+    "prune.averaged": replace(LENET, prune=replace(LENET.prune, prune_step=100, averaged=False)),
     "prune.budgets": replace(LENET, prune=replace(LENET.prune, criterion="random", budgets="erk")),
     "prune.passes": replace(LENET, prune=replace(LENET.prune, criterion="synflow", passes=100)),
     "prune.embeddings": replace(LENET, prune=replace(LENET.prune, embeddings=True)),

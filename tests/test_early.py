@@ -109,6 +109,20 @@ def test_the_same_search_serves_final_tickets_of_any_length():
     assert longer.identity != SMALL.identity
 
 
+def test_a_search_can_score_the_weights_themselves_instead_of_their_average(store):
+    options = (("use_ema", True), ("ema_momentum", 0.99))
+    averaged = replace(SMALL, train=replace(SMALL.train, optimizer_options=options))
+    raw = replace(averaged, prune=replace(averaged.prune, averaged=False))
+    assert raw.search == replace(SMALL.search), "the search is that of the plain optimizer, and shares its records"
+    assert raw.search != averaged.search
+    assert masks(raw, store) == masks(SMALL, store)
+    assert masks(raw, store)[-1] != masks(averaged, store)[-1]
+    trials.complete(raw, 0, store)
+    assert store.load(raw, 0, 3).experiment.prune.method == "imp_early_raw"
+    with pytest.raises(ValueError, match="give it an optimizer without use_ema"):
+        next(find_tickets(trials.trainer_of(averaged), raw.prune, Seeds(0)))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -117,6 +131,8 @@ def test_the_same_search_serves_final_tickets_of_any_length():
         ({"prune_step": 10, "criterion": "random"}, "looks at no trained weights: use prune_step=None"),
         ({"prune_step": 10, "between": "continue"}, "survivors that train on are never cut short"),
         ({"prune_step": 10, "rewind_step": 10}, r"rewind_step \(10\) must come before prune_step \(10\)"),
+        ({"prune_step": None, "averaged": False}, "averaged=False is for an iterative search"),
+        ({"prune_step": 10, "schedule": "oneshot", "averaged": False}, "averaged=False is for an iterative search"),
         ({"budgets": "erk"}, "budgets='erk' are for criteria that look at no trained weights"),
         ({"budgets": "uniform", "criterion": "snip", "scope": "global"}, "compared layer by layer"),
         ({"budgets": "equal"}, "unknown budgets 'equal'; known are schedule, uniform, erk"),
