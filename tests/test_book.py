@@ -63,7 +63,7 @@ class Loads(HTMLParser):
 
 def test_every_page_is_there(site):
     found = {str(page.relative_to(site)) for page in pages(site)}
-    assert {"index.html", "book/index.html", "book/glossary.html", "book/bibliography.html"} <= found
+    assert {"index.html", *(f"book/{name}.html" for name in ("index", "explorer", "glossary", "bibliography"))} <= found
     assert {f"notebooks/{source.stem}.html" for source in notebooks.sources()} <= found
 
 

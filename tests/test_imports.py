@@ -93,6 +93,7 @@ ORDER = [
     "early_figures",
     "text_figures",
     "studies",
+    "explorer",
     "chapter",
     "notebooks",
     "cli",
