@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Tests of the built site, run together so that it is built once for all of them.
+SITE := tests/test_book.py tests/test_browser.py
 
 .PHONY: help setup test lint unit nbval site book notebooks benchmark clean
 
@@ -25,13 +27,13 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 unit: $(READY)
-	$(BIN)/python -m pytest -q --ignore=tests/test_book.py
+	$(BIN)/python -m pytest -q $(SITE:%=--ignore=%)
 
 nbval: $(READY)
 	$(BIN)/python -m pytest -q --nbval notebooks
 
 site: $(READY)
-	$(BIN)/python -m pytest -q tests/test_book.py
+	$(BIN)/python -m pytest -q $(SITE)
 
 book: $(READY)  ## Execute every chapter and build the site into _build/html.
 	$(BIN)/python -m lthcore book

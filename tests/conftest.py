@@ -1,9 +1,12 @@
-"""Shared fixtures: the embedded digits, an empty checkout, mirrors on the loopback interface."""
+"""Shared fixtures: the embedded digits, an empty checkout, mirrors on the loopback interface, the built site."""
 
 from __future__ import annotations
 
 import http.server
+import shutil
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +86,29 @@ def mirrors():
 @pytest.fixture
 def store(tmp_path) -> Store:
     return Store(tmp_path / "results")
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory) -> Path:
+    """What git would hand to a stranger: the tracked and new files of the working tree, nothing ignored."""
+    root, target = paths.project_root(), tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout, so there is nothing to clone")
+    for name in listed.stdout.splitlines():
+        if (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, target / name)
+    return target
+
+
+@pytest.fixture(scope="session")
+def site(clone) -> Path:
+    """The site built from the clone, once for all tests that look at it."""
+    from lthcore import notebooks
+
+    return notebooks.build_site(clone, clone).parent

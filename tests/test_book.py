@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import filecmp
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
+from pages import Loads, pages
 
 from lthcore import notebooks, paths
 
@@ -19,46 +16,6 @@ LABELS = """
     Aro11 ARTL19 Bel18 CC15 CDC18 CMS12 DMK+12 DS05 DZ19 FC18 FDRC19 Gib16 HPTD15 HRFS16 HS93 HZRS15 KHB+18 Kim14 LDS90
     Lew LF11 LSZ+18 LWL17 LZS19 MS89 RDS+15 SNY15 SSS+17 VKC+15 YL ZLLY19
 """.split()
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    """What git would hand to a stranger: the tracked and new files of the working tree, nothing ignored."""
-    target = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-    )
-    if listed.returncode:
-        pytest.skip("not a git checkout, so there is nothing to clone")
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target / name)
-    return target
-
-
-@pytest.fixture(scope="module")
-def site(clone) -> Path:
-    return notebooks.build_site(clone, clone).parent
-
-
-def pages(site: Path) -> list[Path]:
-    return [page for page in site.rglob("*.html") if "_static" not in page.parts]
-
-
-class Loads(HTMLParser):
-    """Collects every address a browser would load by itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        for name, value in attrs:
-            if name in ("src", "srcset", "poster", "data") or (tag == "link" and name == "href"):
-                self.found.append(value or "")
 
 
 def test_every_page_is_there(site):

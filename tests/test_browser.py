@@ -1,0 +1,174 @@
+"""The book as a browser shows it: every page at three widths, and what a reader clicks on."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+
+import pytest
+from pages import pages
+from playwright.sync_api import Browser, Page, sync_playwright
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: A phone, a tablet, a notebook; CSS pixels.
+WIDTHS = (390, 768, 1280)
+HEIGHT = 900
+# Names are resolved by nobody: what a page asks from elsewhere is seen, and not sent.
+OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-background-networking")
+
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+#: By how many CSS pixels a page is wider than the window.
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+#: Images that did not load.
+BROKEN = "[...document.images].filter(one => !one.complete || one.naturalWidth === 0).map(one => one.currentSrc)"
+#: Formulas are set after the page is there; only then it has its final width.
+SETTLED = "window.MathJax?.startup?.promise?.then(() => true) ?? true"
+# Whatever the explorer draws into, as text.
+PICTURE = """root => [...root.querySelectorAll("canvas, svg")].map(
+    one => one.tagName === "CANVAS" ? one.toDataURL() : one.outerHTML).join()"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip(f"no browser is installed to look at the book with (none of {', '.join(PROGRAMS)})")
+    with sync_playwright() as tools:
+        opened = tools.chromium.launch(executable_path=program, args=OFFLINE)
+        yield opened
+        opened.close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site) -> Iterator[str]:
+    """The site, served on the loopback interface."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def page(browser, address) -> Iterator[Page]:
+    """A window as wide as a notebook's, in light colours; addresses are relative to the site."""
+    with browser.new_context(
+        base_url=address, viewport={"width": 1280, "height": HEIGHT}, color_scheme="light"
+    ) as context:
+        yield context.new_page()
+
+
+def complaints(page: Page, address: str) -> list[str]:
+    """A list that fills with what goes wrong while pages are loaded: errors, and requests that leave the site."""
+    found: list[str] = []
+    page.on("console", lambda said: found.append(f"console: {said.text}") if said.type == "error" else None)
+    page.on("pageerror", lambda error: found.append(f"script: {error}"))
+    page.on("request", lambda asked: None if asked.url.startswith((address, "data:")) else found.append(asked.url))
+    page.on("response", lambda answer: found.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
+    return found
+
+
+def visit(page: Page, name: str) -> None:
+    """Load a page, go where it redirects to, and wait until its formulas are set."""
+    page.goto(f"/{name}")
+    if name == "index.html":
+        page.wait_for_url("**/book/index.html")
+    page.evaluate(SETTLED)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_loads_whole_alone_and_no_wider_than_the_window(page, address, site, width):
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+    found, wide, broken = complaints(page, address), {}, []
+    for file in pages(site):
+        name = str(file.relative_to(site))
+        visit(page, name)
+        if (overflow := page.evaluate(OVERFLOW)) > 0:
+            wide[name] = overflow
+        broken += page.evaluate(BROKEN)
+    assert found == []
+    assert broken == []
+    assert wide == {}
+
+
+def test_what_these_tests_look_for_is_found(page, address):
+    """A page with everything wrong; what is collected above would otherwise prove nothing by being empty."""
+    page.goto("/book/glossary.html")
+    found = complaints(page, address)
+    page.set_content(
+        "<div style='width: 3000px'>wide</div><img src='/none.png'><script>console.error('loud')</script>"
+        "<link rel='stylesheet' href='https://elsewhere.invalid/x.css'>"
+    )
+    assert page.evaluate(OVERFLOW) > 0
+    assert len(page.evaluate(BROKEN)) == 1
+    assert "console: loud" in found
+    assert f"404: {address}/none.png" in found
+    assert "https://elsewhere.invalid/x.css" in found
+
+
+def test_the_search_finds_a_term_and_leads_to_it(page):
+    page.goto("/book/index.html")
+    page.locator(".search-button__button:visible").first.click()
+    page.locator("input[type=search]:visible").fill("rewind")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=rewind*")
+    results = page.locator("#search-results li a")
+    results.first.wait_for()
+    assert any("glossary" in (link.get_attribute("href") or "") for link in results.all())
+    results.first.click()
+    page.wait_for_url(lambda url: "search.html" not in url)
+    assert "rewind" in page.locator("article").inner_text().lower()
+
+
+def test_the_theme_has_a_light_a_dark_and_an_automatic_mode(page):
+    page.goto("/book/index.html")
+    colours = {}
+    for _ in range(3):
+        colours[page.evaluate("document.documentElement.dataset.mode")] = page.evaluate(BACKGROUND)
+        page.locator(".theme-switch-button:visible").first.click()
+    assert set(colours) == {"light", "dark", "auto"}
+    assert colours["light"] != colours["dark"]
+    assert colours["auto"] == colours["light"]
+    assert page.evaluate("document.documentElement.dataset.mode") == "auto"
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{BACKGROUND} === '{colours['dark']}'")
+
+
+@pytest.mark.parametrize("kind", ["details.hide", "details.sd-dropdown"])
+def test_hidden_cells_and_solutions_open_by_a_click(page, kind):
+    page.goto("/notebooks/02_mnist.html")
+    folded = page.locator(kind).first
+    inside = folded.locator("> :not(summary)").first
+    assert not inside.is_visible()
+    folded.locator("summary").click()
+    inside.wait_for(state="visible")
+
+
+def test_the_explorer_redraws_where_the_slider_goes(page, address, site):
+    if not (site / "book" / "explorer.html").is_file():
+        pytest.skip("the site has no page book/explorer")
+    found = complaints(page, address)
+    page.goto("/book/explorer.html")
+    root, slider = page.locator(".ticket-explorer"), page.locator(".ticket-explorer input[type=range]")
+    pictures = [root.evaluate(PICTURE)]
+    slider.focus()
+    for press in ("ArrowRight", "End", "Home"):
+        page.keyboard.press(press)
+        pictures.append(root.evaluate(PICTURE))
+    slider.fill("3")
+    pictures.append(root.evaluate(PICTURE))
+    assert len(set(pictures)) == len(pictures)
+    slider.focus()
+    page.keyboard.press("Home")
+    assert root.evaluate(PICTURE) == pictures[3], "the same round is the same picture"
+    assert found == []
