@@ -6,6 +6,65 @@ import ast
 from collections.abc import Iterable
 from pathlib import Path
 
+# The modules of this package by what they are for, the lowest first: the rows of the table in the book's chapter
+# *Implementation*, and the levels of its drawing.
+LEVELS: dict[str, tuple[str, ...]] = {
+    "values": ("seeds", "mask", "identity", "config", "experiment", "paths", "archive"),
+    "words and vectors": (
+        "text.tokens",
+        "text.vocabulary",
+        "text.vectors",
+        "text.vector_files",
+        "text.language",
+        "text.tables",
+        "text",
+    ),
+    "quality on text": ("metrics", "published", "baselines"),
+    "masks": ("connectivity", "criteria", "prune", "budgets"),
+    "tickets and runs": (
+        "ticket",
+        "history",
+        "environment",
+        "presets.mnist",
+        "presets.reuters",
+        "presets.sizes",
+        "presets",
+    ),
+    "data": (
+        "datasets.base",
+        "datasets.download",
+        "datasets.sgml",
+        "datasets.corpus",
+        "datasets.reuters",
+        "datasets.nltk_reuters",
+        "datasets.newswire",
+        "datasets.documents",
+        "datasets.mnist",
+        "datasets.digits",
+        "datasets",
+    ),
+    "models": ("windows", "layers", "patches", "text_models", "models", "weights"),
+    "smaller networks": ("graph", "surgery", "portable", "liveness", "shrink", "inference", "compact", "costs"),
+    "training": ("optimizers", "loop", "evaluation", "fit", "probe", "train"),
+    "search": ("lottery", "stability", "anatomy"),
+    "results": ("records", "store", "trials", "verify"),
+    "measurements": ("description", "settling", "filters", "measurements"),
+    "statistics": ("frames", "filter_tables", "topics"),
+    "figures": (
+        "figures",
+        "drawing",
+        "sketching",
+        "diagrams",
+        "window_diagrams",
+        "flow_diagrams",
+        "module_graph",
+        "early_figures",
+        "text_figures",
+    ),
+    "chapters": ("studies", "explorer", "chapter", "notebooks"),
+    "command line": ("cli", "__main__"),
+}
+
 
 def imports(package_path: Path | str) -> dict[str, tuple[str, ...]]:
     """The imports between the modules of a package, wherever they stand, inside functions too.

@@ -9,12 +9,12 @@ trained or loaded.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from drawings import written
 from sphinx.application import Sphinx
 from sphinx.directives.patches import Figure
 from sphinx.environment import BuildEnvironment
@@ -52,11 +52,8 @@ class TicketExplorer(Figure):
         folders = [study.store.root / experiment.identity for experiment in study.experiments]
         for file in (explorer.__file__, *(file for folder in folders for file in sorted(folder.rglob("*.npz")))):
             environment.note_dependency(str(file))  # where one changes, a later build reads the page again
-        # Among what Sphinx keeps of its reading: a build writes nothing beside the sources.
-        still = Path(environment.doctreedir, f"{study.name}-explorer.png")
         drawn = explorer.figure(found, [0, *self.options.pop("rounds", [])])
-        drawn.savefig(still, dpi=150, metadata={"Software": None})
-        self.arguments[0] = "/" + Path(os.path.relpath(still, environment.srcdir)).as_posix()
+        self.arguments[0] = written(drawn, f"{study.name}-explorer", environment)
         # No text of the data may end the element it stands in.
         data = json.dumps(found, separators=(",", ":")).replace("<", "\\u003c")
         live = nodes.raw("", LIVE.format(data=data), format="html")
