@@ -20,7 +20,12 @@ LABELS = """
 
 def test_every_page_is_there(site):
     found = {str(page.relative_to(site)) for page in pages(site)}
-    assert {"index.html", *(f"book/{name}.html" for name in ("index", "explorer", "glossary", "bibliography"))} <= found
+    thesis, appendix = (
+        ("introduction", "related_work", "design", "implementation"),
+        ("history", "reproduce", "explorer"),
+    )
+    names = ("index", *thesis, *appendix, "glossary", "bibliography")
+    assert {"index.html", *(f"book/{name}.html" for name in names)} <= found
     assert {f"notebooks/{source.stem}.html" for source in notebooks.sources()} <= found
 
 

@@ -52,6 +52,18 @@ def test_levels_hold_every_module_once():
     assert sorted(found) == sorted(ORDER)
 
 
+def test_the_table_of_the_page_has_the_levels_and_their_modules():
+    text = (BOOK / "implementation.md").read_text().split(":name: tab:implementation-modules")[1].split("```")[0]
+    rows = re.findall(r"^\* - (.*?)\n  - (.*?)\n  - ", text, re.MULTILINE | re.DOTALL)[1:]
+    assert [name for name, _ in rows] == list(module_graph.LEVELS)
+    for name, cell in rows:
+        named = re.findall(r"`([^`]+)`", cell)
+        packages = [module for module in named if f"`{module}` and what it holds" in cell]
+        modules = module_graph.LEVELS[name]
+        assert set(named) <= set(modules)
+        assert [m for m in modules if m not in named and m.split(".")[0] not in packages] == []
+
+
 CONFIGURATION = f"""
 import sys
 sys.path.insert(0, {str(BOOK / "_ext")!r})
