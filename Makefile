@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Tests of the built site, run together so that it is built once for all of them.
-SITE := tests/test_book.py tests/test_browser.py tests/test_imprint.py
+SITE := $(addprefix tests/,test_book.py test_browser.py test_imprint.py test_api.py)
 
 .PHONY: help setup test lint unit nbval site book notebooks benchmark clean
 

@@ -61,7 +61,7 @@ def complete(experiment: Experiment, trial: int, store: Store) -> None:
 
     Raises:
         lthcore.history.DivergedError: naming trial, round and step; nothing of that run is stored.
-        lthcore.datasets.DatasetError: if the data cannot be had.
+        DatasetError: if the data cannot be had.
         lthcore.store.StoreError: if a record it builds on is damaged or the disk is full.
     """
     environment.describe()  # now: a commit made while this runs did not compute it

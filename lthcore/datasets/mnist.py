@@ -30,7 +30,7 @@ def load() -> Dataset:
     """MNIST as FC18 uses it: 55 000 training, 5 000 validation and 10 000 test images, pixels in [0, 1].
 
     Raises:
-        lthcore.datasets.DatasetError: if the files are missing, damaged or not MNIST.
+        DatasetError: if the files are missing, damaged or not MNIST.
     """
     images, labels, test_images, test_labels = (parse_idx(content(source), source.name) for source in SOURCES)
     return split(
