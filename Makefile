@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Tests of the built site, run together so that it is built once for all of them.
-SITE := $(addprefix tests/,test_book.py test_browser.py test_imprint.py test_api.py)
+SITE := $(addprefix tests/,test_book.py test_browser.py test_imprint.py test_api.py test_pdf.py)
 
-.PHONY: help setup test lint unit nbval site book notebooks benchmark clean
+.PHONY: help setup test lint unit nbval site book pdf notebooks benchmark clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ site: $(READY)
 
 book: $(READY)  ## Execute every chapter and build the site into _build/html.
 	$(BIN)/python -m lthcore book
+
+pdf: $(READY)  ## Print the book from the committed notebooks; needs LaTeX and says what is missing.
+	$(BIN)/python -m lthcore pdf
 
 notebooks: $(READY)  ## Execute every chapter and renew the committed notebooks.
 	$(BIN)/python -m lthcore notebooks

@@ -257,6 +257,18 @@ def book() -> None:
         raise typer.Exit(1) from None
 
 
+@app.command()
+def pdf() -> None:
+    """Print the book as a PDF by LaTeX, from the committed notebooks. Executes nothing."""
+    from lthcore import printing
+
+    try:
+        typer.echo(f"The PDF is at {printing.build_pdf(paths.project_root(), paths.project_root())}")
+    except RuntimeError as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise typer.Exit(1) from None
+
+
 def _stores(out: Path | None) -> list[Store]:
     return [Store(out)] if out else [Store(paths.results()), Store(paths.runs())]
 

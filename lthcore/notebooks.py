@@ -141,12 +141,27 @@ def build_site(source: Path, target: Path) -> Path:
         RuntimeError: if the site does not build without a warning.
     """
     shutil.rmtree(target / "_build" / "html", ignore_errors=True)
+    jupyter_book(source, target)
+    return target / "_build" / "html" / "index.html"
+
+
+def jupyter_book(source: Path, target: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    """Run Jupyter Book's ``build``; a warning is an error.
+
+    Args:
+        source: the folder with ``_config.yml``.
+        target: where ``_build`` goes.
+        options: more options of the command line.
+        environment: variables of the process, if not those of this one.
+
+    Raises:
+        RuntimeError: with the end of what was printed.
+    """
     program = "from jupyter_book.cli.main import main; main()"
-    command = ["build", str(source), "--path-output", str(target), "-W", "-n", "--keep-going"]
-    done = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True)
+    command = ["build", str(source), "--path-output", str(target), "-W", "-n", "--keep-going", *options]
+    done = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True, env=environment)
     if done.returncode:
         raise RuntimeError(f"the book did not build:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-    return target / "_build" / "html" / "index.html"
 
 
 def _stripped(notebook: NotebookNode) -> NotebookNode:

@@ -101,6 +101,7 @@ ORDER = [
     "explorer",
     "chapter",
     "notebooks",
+    "printing",
     "cli",
     "__main__",
 ]

@@ -1,0 +1,98 @@
+"""The printed book: builds without a fault in the log, twice the same, and holds every chapter."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lthcore import paths, printing
+
+ROOT = paths.project_root()
+READERS = ("pdftotext", "pdfinfo")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _latex():
+    absent = printing.missing() + ["poppler-utils"] * any(shutil.which(reader) is None for reader in READERS)
+    if absent:
+        pytest.skip(f"the PDF is neither built nor read without: {' '.join(absent)}")
+
+
+@pytest.fixture(scope="module")
+def pdf(tmp_path_factory) -> Path:
+    """Built from the working tree; `build_pdf` refuses a log with faults."""
+    return printing.build_pdf(ROOT, tmp_path_factory.mktemp("pdf"))
+
+
+@pytest.fixture(scope="module")
+def text(pdf) -> str:
+    """The words of the PDF, one space between two."""
+    done = subprocess.run(["pdftotext", "-layout", str(pdf), "-"], capture_output=True, text=True, check=True)
+    return re.sub(r"\s+", " ", done.stdout)
+
+
+def files(entries: list[dict]) -> list[str]:
+    """All pages below some entries of ``_toc.yml``."""
+    return [file for entry in entries for file in (entry["file"], *files(entry.get("sections", [])))]
+
+
+def chapters() -> list[str]:
+    """The titles of all pages in ``_toc.yml``."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    return [title(file) for part in toc["parts"] for file in files(part["chapters"])]
+
+
+def title(file: str) -> str:
+    """The first heading of a page."""
+    if file.endswith(".ipynb"):
+        cells = json.loads((ROOT / file).read_text())["cells"]
+        source = "".join(line for cell in cells for line in [*cell["source"], "\n"])
+    else:
+        source = (ROOT / f"{file.removesuffix('.md')}.md").read_text()
+    return re.search(r"^# (.+)$", source, re.MULTILINE).group(1).strip()
+
+
+def test_every_chapter_is_in_the_table_of_contents_and_in_the_text(text):
+    found = chapters()
+    assert len(found) >= 6
+    assert [name for name in found if text.count(re.sub(r"[*`]", "", name)) < 2] == []
+
+
+def test_the_log_has_no_fault(pdf):
+    """Read once more here, because a build that stopped reading its log would not fail by itself."""
+    log = pdf.with_suffix(".log").read_text(errors="replace")
+    assert re.search(r"Output written on .*\d+ pages", log)
+    assert printing.faults(log) == []
+
+
+def test_there_are_pages_enough(pdf):
+    facts = subprocess.run(["pdfinfo", str(pdf)], capture_output=True, text=True, check=True).stdout
+    assert int(re.search(r"^Pages: +(\d+)", facts, re.MULTILINE).group(1)) >= 40
+    assert re.search(r"^Title: +The Lottery Ticket Laboratory$", facts, re.MULTILINE)
+    assert re.search(r"^Author: +The lthcore contributors$", facts, re.MULTILINE)
+
+
+def test_nothing_is_left_of_the_machinery(text):
+    """References that lead nowhere, glue that was not pasted, objects without a printed form."""
+    for trace in ("??", "{glue", "{cite}", "{term}", "{numref}", "<IPython", "<Figure", "<matplotlib", " object at 0x"):
+        assert trace not in text, trace
+
+
+def test_both_bibliographies_stand_under_their_headings(text):
+    tail = text[text.rindex("References of the proposal") :]
+    first, second = tail.split("Further references", 1)
+    assert {"[Aro11]", "[FC18]", "[ZLLY19]"} <= set(re.findall(r"\[[^\] ]+\]", first))
+    assert {"[FDRC20]", "[SCC+20]"} <= set(re.findall(r"\[[^\] ]+\]", second))
+
+
+def test_a_second_build_is_byte_identical(pdf, tmp_path, monkeypatch):
+    epoch = "1700000000"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    first, second = (printing.build_pdf(ROOT, tmp_path / name).read_bytes() for name in ("one", "two"))
+    assert first == second

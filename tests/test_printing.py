@@ -1,0 +1,60 @@
+"""The log of LaTeX, read without LaTeX: what counts as a fault, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from lthcore import printing
+
+HARMLESS = """\
+LaTeX Font Info:    Redeclaring symbol font `operators' on input line 31.
+Package hyperref Warning: Suppressing link with empty target on input line 40.
+Underfull \\hbox (badness 10000) in paragraph at lines 12--13
+Overfull \\hbox (19.9pt too wide) in paragraph at lines 15--16
+Overfull \\vbox (40.0pt too high) has occurred while \\output is active
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "! Undefined control sequence.",
+        'Missing character: There is no ⊗ (U+2297) in font "[texgyrepagella-regular.otf]"!',
+        "LaTeX Warning: Hyper reference `book/nowhere::doc' on page 3 undefined on input line 88.",
+        "LaTeX Warning: Reference `eq:nowhere' on page 4 undefined on input line 90.",
+        "LaTeX Warning: There were undefined references.",
+        "LaTeX Warning: Label `eq:score' multiply defined.",
+        "! LaTeX Error: File `bbm.sty' not found.",
+        "Overfull \\hbox (20.1pt too wide) in paragraph at lines 15--16",
+    ],
+)
+def test_a_fault_is_found_among_harmless_lines(line):
+    assert printing.faults(f"{HARMLESS}{line}\n{HARMLESS}") == [line]
+
+
+def test_harmless_lines_are_no_faults():
+    assert printing.faults(HARMLESS) == []
+
+
+def test_how_far_a_line_may_stick_out_is_a_choice():
+    assert len(printing.faults(HARMLESS, widest=10)) == 1
+
+
+def test_a_fault_is_named_once():
+    line = "LaTeX Warning: Reference `a' on page 4 undefined on input line 9."
+    assert printing.faults(f"{line}\n{line}\n") == [line]
+
+
+def test_without_latex_every_package_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    named = printing.missing()
+    assert {"latexmk", "texlive-xetex", "texlive-latex-extra", "fonts-texgyre"} <= set(named)
+    with pytest.raises(RuntimeError, match=rf"apt-get install {' '.join(named)}"):
+        printing.build_pdf(tmp_path, tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing is begun that cannot be finished"
+
+
+def test_only_the_packages_of_missing_files_are_named(monkeypatch):
+    monkeypatch.setattr(printing.shutil, "which", lambda program: f"/usr/bin/{program}")
+    monkeypatch.setattr(printing, "_found", lambda file: file != "titlesec.sty")
+    assert printing.missing() == ["texlive-latex-extra"]
