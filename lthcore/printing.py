@@ -16,6 +16,7 @@ FILES = {
     "report.cls": "texlive-latex-base",
     "unicode-math.sty": "texlive-latex-recommended",
     "titlesec.sty": "texlive-latex-extra",
+    "pzdr.tfm": "texlive-fonts-recommended",
     "texgyrepagella-regular.otf": "fonts-texgyre",
     "texgyrepagella-math.otf": "fonts-texgyre-math",
 }
@@ -91,7 +92,7 @@ def build_pdf(source: Path, target: Path) -> Path:
     log = folder / f"{NAME}.log"
     found = faults(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
     if done.returncode or found:
-        raise RuntimeError("\n".join(["the PDF did not build cleanly:", *found[:20]] if found else [done.stdout[-3000:]]))
+        raise RuntimeError("the PDF did not build cleanly:\n" + ("\n".join(found[:20]) or done.stdout[-3000:]))
     return folder / f"{NAME}.pdf"
 
 

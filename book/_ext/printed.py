@@ -65,7 +65,10 @@ def prepare(app: Sphinx, config: Config) -> None:
     facts = macro("bookversion", lthcore.__version__) + macro("bookcommit", os.environ.get(COMMIT, ""))
     config.latex_elements["preamble"] = facts + config.latex_elements.get("preamble", "")
     fonts = Path(matplotlib.get_data_path(), "fonts", "ttf")
-    config.latex_additional_files = [*config.latex_additional_files, *(str(fonts / f"{font}.ttf") for font in CODE_FONT)]
+    config.latex_additional_files = [
+        *config.latex_additional_files,
+        *(str(fonts / f"{font}.ttf") for font in CODE_FONT),
+    ]
 
 
 def latex(text: str) -> nodes.raw:
@@ -141,18 +144,31 @@ class Unfold(SphinxPostTransform):
                 box.replace_self(Folded("", *content, title=title))
 
 
+# The writer of LaTeX calls these; the environments are those of printed.sty.
+def open_heading(writer: Any, _: FrontHeading) -> None:
+    """Before the words of a heading."""
+    writer.body.append("\n\\bookfrontsection{")
+
+
+def close_heading(writer: Any, _: FrontHeading) -> None:
+    """After them."""
+    writer.body.append("}\n")
+
+
 def open_folded(writer: Any, node: Folded) -> None:
-    """Begin the environment that printed.sty defines."""
+    """Before what was folded: its title."""
     writer.body.append(f"\n\\begin{{bookfolded}}{{{writer.encode(node['title'])}}}\n")
+
+
+def close_folded(writer: Any, _: Folded) -> None:
+    """After it."""
+    writer.body.append("\\end{bookfolded}\n")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx; what is set here only matters to the LaTeX builder."""
-    app.add_node(
-        FrontHeading,
-        latex=(lambda writer, _: writer.body.append("\n\\bookfrontsection{"), lambda writer, _: writer.body.append("}\n")),
-    )
-    app.add_node(Folded, latex=(open_folded, lambda writer, _: writer.body.append("\\end{bookfolded}\n")))
+    app.add_node(FrontHeading, latex=(open_heading, close_heading))
+    app.add_node(Folded, latex=(open_folded, close_folded))
     for transform in (Structure, HideCitations, ShowCitations, Unfold):
         app.add_post_transform(transform)
     app.connect("config-inited", prepare, priority=900)  # after Jupyter Book's own extension
