@@ -6,7 +6,7 @@ presets, datasets → windows, layers, patches, text_models, models, weights →
 inference, compact, costs → optimizers, loop, evaluation, fit, probe → train → lottery → stability, anatomy → records,
 store, trials, description, settling, filters, measurements, verify → frames, filter_tables, topics → figures, drawing,
 sketching, diagrams, window_diagrams, flow_diagrams, module_graph, early_figures, text_figures, studies, explorer,
-chapter, notebooks → cli``. Import from the module where a name lives.
+chapter, notebooks, printing → cli``. Import from the module where a name lives.
 """
 
 import os

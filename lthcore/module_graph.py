@@ -61,7 +61,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
         "early_figures",
         "text_figures",
     ),
-    "chapters": ("studies", "explorer", "chapter", "notebooks"),
+    "chapters": ("studies", "explorer", "chapter", "notebooks", "printing"),
     "command line": ("cli", "__main__"),
 }
 
