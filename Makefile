@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Tests of the built site, run together so that it is built once for all of them.
-SITE := $(addprefix tests/,test_book.py test_browser.py test_imprint.py test_api.py test_pdf.py)
+SITE := $(addprefix tests/,test_book.py test_links.py test_browser.py test_imprint.py test_api.py test_pdf.py)
 
 .PHONY: help setup test lint unit nbval site book pdf notebooks benchmark clean
 
