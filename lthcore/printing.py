@@ -56,14 +56,15 @@ def faults(log: str, widest: float = 20.0) -> list[str]:
 
     Returns:
         The lines of the log about errors, missing characters and files, references that lead nowhere, labels used
-        twice, and lines that stick out too far; each once.
+        twice, and lines that stick out too far; each once, errors first, since one of them leaves all references open.
 
     Example:
         >>> faults("Overfull \\\\hbox (31.5pt too wide) in paragraph at lines 7--9\\n")
         ['Overfull \\\\hbox (31.5pt too wide) in paragraph at lines 7--9']
     """
     wide = [match[0] for match in OVERFULL.finditer(log) if float(match["points"]) > widest]
-    return list(dict.fromkeys([match[0] for match in FAULTS.finditer(log)] + wide))
+    found = sorted((match[0] for match in FAULTS.finditer(log)), key=lambda line: not line.startswith("!"))
+    return list(dict.fromkeys([*found, *wide]))
 
 
 def build_pdf(source: Path, target: Path) -> Path:

@@ -45,6 +45,11 @@ def test_a_fault_is_named_once():
     assert printing.faults(f"{line}\n{line}\n") == [line]
 
 
+def test_an_error_stands_before_the_references_it_leaves_open():
+    reference, error = "LaTeX Warning: Reference `a' on page 4 undefined on input line 9.", "! Extra }."
+    assert printing.faults(f"{reference}\n{error}\n") == [error, reference]
+
+
 def test_without_latex_every_package_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     named = printing.missing()
