@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lthcore import notebooks
 
-#: Programs and files that the build calls, and the Debian package each is in.
+# Programs and files that the build calls, and the Debian package each is in.
 PROGRAMS = {"kpsewhich": "texlive-latex-base", "latexmk": "latexmk", "xelatex": "texlive-xetex"}
 FILES = {
     "report.cls": "texlive-latex-base",
@@ -21,14 +21,14 @@ FILES = {
     "texgyrepagella-math.otf": "fonts-texgyre-math",
 }
 
-#: What must not stand in a log, whatever page it is about.
+# What must not stand in a log, whatever page it is about.
 FAULTS = re.compile(
     r"^! .*|^Missing character: .*|^LaTeX Warning: .*(?:undefined|multiply defined).*|^.*File `.*' not found.*",
     re.MULTILINE,
 )
 OVERFULL = re.compile(r"^Overfull \\hbox \((?P<points>[\d.]+)pt too wide\).*", re.MULTILINE)
 
-#: The name that ``latex_documents`` in ``_config.yml`` gives the book.
+# The name that ``latex_documents`` in ``_config.yml`` gives the book.
 NAME = "lottery-ticket-laboratory"
 
 

@@ -61,7 +61,8 @@ def title(file: str) -> str:
         cells = json.loads((ROOT / file).read_text())["cells"]
         source = "".join(line for cell in cells for line in [*cell["source"], "\n"])
     else:
-        source = (ROOT / f"{file.removesuffix('.md')}.md").read_text()
+        page = ROOT / f"{file.removesuffix('.md')}.md"
+        source = page.read_text() if page.is_file() else f"# {page.with_suffix('.rst').read_text()}"
     return re.search(r"^# (.+)$", source, re.MULTILINE).group(1).strip()
 
 
@@ -87,8 +88,11 @@ def test_there_are_pages_enough(pdf):
 
 def test_nothing_is_left_of_the_machinery(text):
     """References that lead nowhere, glue that was not pasted, objects without a printed form."""
-    for trace in ("??", "{glue", "{cite}", "{term}", "{numref}", "<IPython", "<Figure", "<matplotlib", " object at 0x"):
+    for trace in ("<IPython", "<Figure", "<matplotlib", " object at 0x"):
         assert trace not in text, trace
+    prose = text[: text.rindex("Reference of the package")]  # where docstrings speak of roles
+    # Three question marks are the proposal's.
+    assert re.findall(r"(?<!\?)\?\?(?!\?)|\{glue|\{cite\}|\{term\}|\{numref\}", prose) == []
 
 
 def test_both_bibliographies_stand_under_their_headings(text):

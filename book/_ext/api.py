@@ -40,6 +40,10 @@ LITERAL = re.compile(r"``(.+?)``(?!`)|:\w+:`[^`]+`|`([^`]+)`")
 FIELD = re.compile(r"(Source|Book): (?=\S)")
 
 
+# What the command line says of a parameter beside its type.
+ANNOTATED = re.compile(r"~?(?:typing|types)\.Annotated\[((?:[^\[\]]|\[[^\]]*\])+?), <typer[^>]*>\]")
+
+
 def full(name: str) -> str:
     return f"{PACKAGE}.{name}"
 
@@ -109,9 +113,13 @@ def translate(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines
     lines[:] = list(translated(lines))
 
 
-def sign(app: Sphinx, what: str, name: str, thing: Any, *_: Any) -> tuple[str, None] | None:
-    """No signature for a protocol: it is not called, and its own says nothing."""
-    return ("", None) if what == "class" and getattr(thing, "_is_protocol", False) else None
+def sign(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str | None, result: str | None
+) -> tuple[str, str | None] | None:
+    """A protocol has no signature: it is not called. Of annotated types the type alone is shown, not the annotation."""
+    if what == "class" and getattr(thing, "_is_protocol", False):
+        return ("", None)
+    return (ANNOTATED.sub(r"\1", signature), result) if signature else None
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
