@@ -93,7 +93,7 @@ REUTERS_FILTERS = (
         "static",
         prune=PruneConfig(rounds=0),
         filters=FilterConfig(
-            every=2 * _R90_EPOCH, rate=0.88, layer_rates=(("conv_3", 0.76), ("conv_5", 0.95)), dropout="scale"
+            every=_R90_EPOCH, rate=0.88, layer_rates=(("conv_3", 0.76), ("conv_5", 0.95)), dropout="scale"
         ),
     ),
 )
