@@ -20,11 +20,12 @@ LABELS = """
 
 def test_every_page_is_there(site):
     found = {str(page.relative_to(site)) for page in pages(site)}
-    thesis, appendix = (
-        ("introduction", "related_work", "design", "implementation"),
+    thesis, results, appendix = (
+        ("abstract", "introduction", "related_work", "design", "implementation"),
+        ("evaluation", "analysis", "conclusions"),
         ("history", "reproduce", "explorer"),
     )
-    names = ("index", *thesis, *appendix, "glossary", "bibliography")
+    names = ("index", *thesis, *results, *appendix, "glossary", "bibliography")
     assert {"index.html", *(f"book/{name}.html" for name in names)} <= found
     assert {f"notebooks/{source.stem}.html" for source in notebooks.sources()} <= found
 

@@ -15,7 +15,7 @@ from lthcore import notebooks, paths
 from lthcore.chapter import ParameterError
 
 CHAPTERS = notebooks.sources()
-EMBEDDED = {"01_background": "embedded", "02_mnist": "digits", "04_reuters": "newswire"}
+EMBEDDED = {"01_background": "embedded", "02_mnist": "digits", "04_reuters": "newswire", "05_early": "embedded"}
 names = [source.stem for source in CHAPTERS]
 
 
