@@ -105,7 +105,10 @@ def test_help_of_run_lists_the_presets_of_documents():
 
 def test_an_interrupted_run_ends_at_once_and_goes_on_later(tmp_path):
     command = [sys.executable, "-m", "lthcore", *RUN, "--steps", "3000", "--out", str(tmp_path)]
+    # A shell starts what runs in the background with interrupts ignored, and children inherit that: these tests, too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGINT, before)
         deadline = time.monotonic() + 60
         while not list(tmp_path.rglob("round-00.npz")) and time.monotonic() < deadline:
             time.sleep(0.05)
