@@ -73,7 +73,7 @@ def test_every_chapter_is_in_the_table_of_contents_and_in_the_text(text):
 
 
 def test_figures_and_tables_count_within_their_chapter_and_through_where_there_is_none(text):
-    assert {"Fig. 2.1. ", "Table 6.1. ", "Fig. 1. ", "Table 1. "} <= set(re.findall(r"(?:Fig|Table)\. [\d.]+ ", text))
+    assert {"Fig. 2.1. ", "Table 6.1. ", "Fig. 1. ", "Table 1. "} <= set(re.findall(r"(?:Fig\.|Table) [\d.]+ ", text))
 
 
 def test_the_log_has_no_fault(pdf):
