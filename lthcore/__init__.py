@@ -1,12 +1,7 @@
 """lthcore: a laboratory for the lottery ticket hypothesis.
 
-The modules form a one-way order, from values to programs: ``seeds, mask, config, experiment, archive → text,
-vocabulary, vectors, language, tables, metrics, baselines → connectivity, criteria, prune, budgets, ticket, history,
-presets, datasets → windows, layers, patches, text_models, models, weights → graph, surgery, portable, liveness, shrink,
-inference, compact, costs → optimizers, loop, evaluation, fit, probe → train → lottery → stability, anatomy → records,
-store, trials, description, settling, filters, measurements, verify → frames, filter_tables, topics → figures, drawing,
-sketching, diagrams, window_diagrams, flow_diagrams, module_graph, early_figures, text_figures, studies, explorer,
-chapter, notebooks, printing → cli``. Import from the module where a name lives.
+The modules form a one-way order, from values to programs: `lthcore.module_graph.LEVELS` lists it, and a test holds all
+imports to it. Import from the module where a name lives.
 """
 
 import os

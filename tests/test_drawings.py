@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_imports import ORDER
 
 from lthcore import flow_diagrams, module_graph, paths
 
@@ -45,11 +44,6 @@ def test_the_waves_of_the_page_are_those_of_the_drawing():
     for first, last in list(flow_diagrams.WAVES.values())[:2]:
         assert f"  - {first}–{last}\n" in text
     assert f"  - since {flow_diagrams.WAVES[3][0]}\n" in text
-
-
-def test_levels_hold_every_module_once():
-    found = [module for modules in module_graph.LEVELS.values() for module in modules]
-    assert sorted(found) == sorted(ORDER)
 
 
 def test_the_table_of_the_page_has_the_levels_and_their_modules():
