@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Tests of the built site, run together so that it is built once for all of them.
-SITE := $(addprefix tests/,test_book.py test_links.py test_browser.py test_imprint.py test_api.py test_pdf.py)
+# Tests of the built book, run together so that the site is built once for all of them; the longest file comes first.
+SITE := $(addprefix tests/,test_pdf.py test_book.py test_links.py test_browser.py test_imprint.py test_api.py)
+# Tests run in as many processes as there are cores; more than four do not pay.
+SPREAD := --numprocesses auto --maxprocesses 4
 
 .PHONY: help setup test lint unit nbval site book pdf notebooks benchmark clean
 
@@ -28,13 +30,13 @@ lint: $(READY)
 	$(BIN)/codespell
 
 unit: $(READY)
-	$(BIN)/python -m pytest -q $(SITE:%=--ignore=%)
+	$(BIN)/python -m pytest -q $(SPREAD) --dist worksteal $(SITE:%=--ignore=%)
 
 nbval: $(READY)
-	$(BIN)/python -m pytest -q --nbval notebooks
+	$(BIN)/python -m pytest -q $(SPREAD) --dist loadfile --nbval notebooks
 
 site: $(READY)
-	$(BIN)/python -m pytest -q $(SITE)
+	$(BIN)/python -m pytest -q $(SPREAD) --dist loadfile --no-loadscope-reorder $(SITE)
 
 book: $(READY)  ## Execute every chapter and build the site into _build/html.
 	$(BIN)/python -m lthcore book

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -143,8 +146,7 @@ def costs(studies: Sequence[Study]) -> pd.DataFrame:
 def _smoke(names: Sequence[str], data: str) -> list[Study]:
     published = {name: presets.preset(name) for name in names}
     chosen = {name: _data(preset[0].dataset, data) for name, preset in published.items()}
-    folder = paths.runs() / "smoke"
-    shutil.rmtree(folder, ignore_errors=True)  # a smoke pass is there to be walked, not to be read
+    folder = _scratch()
     found = [
         Study(name, smoke(preset, chosen[name]), Store(folder), published=False) for name, preset in published.items()
     ]
@@ -158,6 +160,13 @@ def _smoke(names: Sequence[str], data: str) -> list[Study]:
         )
     )
     return found
+
+
+def _scratch() -> Path:
+    """A folder of this process alone, gone with it: a smoke pass is there to be walked, not to be read."""
+    folder = Path(tempfile.mkdtemp(prefix="lthcore-smoke-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _embedded(real: str) -> str:

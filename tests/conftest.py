@@ -6,9 +6,11 @@ import http.server
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from lthcore import datasets, paths
 from lthcore.store import Store
@@ -89,9 +91,25 @@ def store(tmp_path) -> Store:
 
 
 @pytest.fixture(scope="session")
-def clone(tmp_path_factory) -> Path:
+def common(tmp_path_factory, worker_id) -> Path:
+    """A folder that the processes of this run of the tests have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+def once(common: Path, name: str, make: Callable[[], object]) -> None:
+    """Call `make` in the first process that comes here; the others wait for it."""
+    done = common / f"{name}.done"
+    with FileLock(common / f"{name}.lock"):
+        if not done.exists():
+            make()
+            done.touch()
+
+
+@pytest.fixture(scope="session")
+def clone(common) -> Path:
     """What git would hand to a stranger: the tracked and new files of the working tree, nothing ignored."""
-    root, target = paths.project_root(), tmp_path_factory.mktemp("clone")
+    root, target = paths.project_root(), common / "clone"
     listed = subprocess.run(
         ["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
@@ -99,16 +117,21 @@ def clone(tmp_path_factory) -> Path:
     )
     if listed.returncode:
         pytest.skip("not a git checkout, so there is nothing to clone")
-    for name in listed.stdout.splitlines():
-        if (root / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root / name, target / name)
+
+    def copy() -> None:
+        for name in listed.stdout.splitlines():
+            if (root / name).is_file():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(root / name, target / name)
+
+    once(common, "clone", copy)
     return target
 
 
 @pytest.fixture(scope="session")
-def site(clone) -> Path:
+def site(clone, common) -> Path:
     """The site built from the clone, once for all tests that look at it."""
     from lthcore import notebooks
 
-    return notebooks.build_site(clone, clone).parent
+    once(common, "site", lambda: notebooks.build_site(clone, clone))
+    return clone / "_build" / "html"

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 import yaml
 
-from lthcore import __version__, paths
+from lthcore import __version__, paths, printing
 
 ROOT = paths.project_root()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -58,6 +58,14 @@ def test_the_pages_are_built_printed_and_published_in_this_order():
     assert uses[-2:] == ["actions/upload-pages-artifact", "actions/deploy-pages"]
     assert jobs["deploy"]["needs"] == "build"
     assert jobs["deploy"]["permissions"] == {"pages": "write", "id-token": "write"}
+
+
+@pytest.mark.parametrize("file", ["README.md", ".github/workflows/pages.yml"])
+def test_what_is_told_to_install_for_the_pdf_is_what_its_build_asks_for(file):
+    text = " ".join((ROOT / file).read_text().replace("\\\n", " ").split())
+    told = re.search(r"latexmk (?:(?:texlive|fonts)-[a-z-]+ ?)+", text).group(0).split()
+    needed = {*printing.PROGRAMS.values(), *printing.FILES.values()}
+    assert set(told) == needed - {"texlive-latex-base"}, "the basics come with the rest"
 
 
 @pytest.mark.parametrize("name", ["tests", "pages"])

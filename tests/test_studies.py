@@ -22,6 +22,13 @@ def test_unknown_scale_and_data_list_the_known_ones():
         studies.load("smoke", published=PUBLISHED, data="letters")
 
 
+def test_smoke_passes_side_by_side_keep_apart_and_out_of_the_results(monkeypatch):
+    monkeypatch.setattr(studies, "_compute", lambda study: None)
+    first, second = (studies.load("smoke", published=PUBLISHED, data="embedded")[0].store.root for _ in range(2))
+    assert first != second
+    assert not any(root.is_relative_to(paths.project_root()) for root in (first, second))
+
+
 def test_the_published_study_is_complete():
     (study,) = studies.load("short", published=PUBLISHED)
     assert study.published
