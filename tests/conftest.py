@@ -16,6 +16,11 @@ from lthcore import datasets, paths
 from lthcore.store import Store
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes are named by their number: packed ones hold the time, and a test has one name in all processes."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def digits() -> datasets.Dataset:
     return datasets.load("digits")
