@@ -50,7 +50,12 @@ def counts(mask: Mask, rates: Mapping[str, float], rounds: int, budgets: str = "
 
 
 def prune_untrained(
-    mask: Mask, score: Callable[[Mask], Scores], wanted: Counts, *, passes: int = 1, scope: str = "layerwise"
+    mask: Mask,
+    score: Callable[[Mask], Scores],
+    wanted: Counts,
+    *,
+    passes: int = 1,
+    scope: str = "layerwise",
 ) -> Mask:
     """Prune a network that is not trained in between, down to given counts.
 
@@ -69,7 +74,8 @@ def prune_untrained(
     if scope == "global":
         left = dict.fromkeys(start, sum(wanted.values()) / sum(start.values()))
     for number in range(1, passes):
-        on_the_way = {name: max(round(n * left[name] ** (number / passes)), 1) for name, n in start.items()}
+        share = {name: left[name] ** (number / passes) for name in start}
+        on_the_way = {name: max(round(n * share[name]), 1) for name, n in start.items()}
         mask = keep(mask, score(mask), on_the_way, scope=scope)
     return keep(mask, score(mask), wanted, scope=scope)
 

@@ -201,11 +201,17 @@ class Claim:
 
 
 def claims(rows: Sequence[Claim]) -> Markdown:
-    """The table of claims: density, claim, their number, ours with its interval, verdict."""
-    return table(
-        ["density", "claim", "they report", "measured here", "verdict"],
-        [[claim.where, claim.text, claim.theirs, claim.unit(claim.gap), claim.verdict] for claim in rows],
-    )
+    """The table of claims: density, claim, their number where there is any, ours with its interval, verdict."""
+    columns = {
+        "density": [claim.where for claim in rows],
+        "claim": [claim.text for claim in rows],
+        "they report": [claim.theirs for claim in rows],
+        "measured here": [claim.unit(claim.gap) for claim in rows],
+        "verdict": [claim.verdict for claim in rows],
+    }
+    if set(columns["they report"]) == {"\N{EN DASH}"}:
+        del columns["they report"]
+    return table(list(columns), list(zip(*columns.values(), strict=True)))
 
 
 def verdict(gap: Mapping[str, float], *, above: float) -> str:

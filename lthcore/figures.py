@@ -118,6 +118,10 @@ def falling_density(ax: Axes) -> Axes:
     return ax
 
 
+# Steps as whole numbers with their thousands apart.
+_STEPS = FuncFormatter(lambda step, _: f"{step:,.0f}".replace(",", "\N{NO-BREAK SPACE}"))
+
+
 def logarithmic_steps(ax: Axes) -> Axes:
     """Give the vertical axis training steps on a logarithmic scale, written as plain numbers."""
     ax.set_yscale("log")
@@ -125,7 +129,7 @@ def logarithmic_steps(ax: Axes) -> Axes:
     ax.set_yticks(
         [tick for power in range(7) for tick in (10**power, 2 * 10**power, 5 * 10**power) if low < tick < high]
     )
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}".replace(",", "\N{NO-BREAK SPACE}")))
+    ax.yaxis.set_major_formatter(_STEPS)
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_ylabel("early-stop step")
     return ax
@@ -166,6 +170,7 @@ def learning_curves(
             label=f"{100 * rows['density'].mean():.3g} %{suffix}",
         )
         ax.fill_between(bands.index, scale * bands["min"], scale * bands["max"], color=color, alpha=0.12, lw=0)
+    ax.xaxis.set_major_formatter(_STEPS)
     ax.set_xlabel("training step")
     return ax
 
@@ -205,6 +210,7 @@ def initial_values(
         counts = sum(values[f"initial/{layer}"][round] for values in measured)
         _steps(ax, counts, edges, color=colors[round], label=f"{100 * density:.3g} %")
     ax.set_xlabel("initial value (σ)")
+    ax.set_ylabel("probability density")
     return ax
 
 
@@ -223,6 +229,7 @@ def movements(measured: Sequence[Mapping[str, np.ndarray]], layer: str, round: i
     for counts, role, label in ((kept, "ticket", "survivors"), (pruned, "dense", "pruned")):
         _steps(ax, counts, edges, color=MEASURED[role].color, label=label)
     ax.set_xlabel("distance moved")
+    ax.set_ylabel("probability density")
     return ax
 
 

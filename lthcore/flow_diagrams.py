@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -61,6 +62,63 @@ def pruning_loop(ax: Axes, rate: float = 0.2, rounds: int = 16) -> Axes:
         texts = ("⋮", "⋮") if number is None else (str(number), f"{100 * (1 - rate) ** number:.3g} %")
         note(ax, (centre - 0.6, y), texts[0], size=SMALL)
         note(ax, (centre + 0.7, y), texts[1], size=SMALL)
+    return ax
+
+
+# The flow of data: column and row of what is on the page, the verbs of a round with the colours of `pruning_loop`,
+# and what follows on what.
+_AT = {
+    "trial": (0, 4),
+    "model": (1, 4),
+    "experiment": (2, 4),
+    "data": (3, 4),
+    "seeds": (0, 3),
+    "initial\nweights": (1, 3),
+    "ticket": (2, 3),
+    "train": (3, 3),
+    "run": (4, 3),
+    "record": (5, 3),
+    "rewind": (2, 2),
+    "score": (4, 2),
+    "store": (5, 2),
+    "mask": (2, 1),
+    "prune": (4, 1),
+    "statistics": (5, 1),
+    "chapter": (4, 0),
+    "figures,\nverdicts": (5, 0),
+}
+_VERBS = {"train": BLUE, "score": GREEN, "prune": ORANGE, "rewind": PURPLE}
+_CHAINS = (
+    ("experiment", "model", "initial\nweights"),
+    ("experiment", "data", "train"),
+    ("trial", "seeds", "initial\nweights", "ticket", "train", "run", "record"),
+    ("record", "store", "statistics", "figures,\nverdicts", "chapter"),
+    ("run", "score", "prune", "mask", "rewind", "ticket"),
+)
+
+
+def data_flow(ax: Axes) -> Axes:
+    """What flows where in a search: values in grey, the four verbs of a round in their colours.
+
+    Args:
+        ax: where to draw; made for 6.5 × 3.7 inches.
+
+    Book: chapter *Design*.
+    """
+    canvas(ax, 15.6, 8.9)
+    width, height = 2.1, 1.05
+    places = {name: (1.3 + 2.6 * column, 0.85 + 1.8 * row) for name, (column, row) in _AT.items()}
+    panel = FancyBboxPatch(
+        (5.2, 1.9), 7.8, 5.1, boxstyle="round,pad=0,rounding_size=0.3", facecolor=tint(GREY, 0.12), edgecolor="none"
+    )
+    ax.add_patch(panel)
+    note(ax, (9.1, 4.45), "a round", color=GREY)
+    for name, at in places.items():
+        box(ax, at, width, height, name, _VERBS.get(name, GREY), size=SMALL)
+    for start, end in (pair for chain in _CHAINS for pair in itertools.pairwise(chain)):
+        (x, y), (to_x, to_y) = places[start], places[end]
+        shift = np.sign([to_x - x, to_y - y]) * (width / 2, height / 2)
+        arrow(ax, (x + shift[0], y + shift[1]), (to_x - shift[0], to_y - shift[1]))
     return ax
 
 

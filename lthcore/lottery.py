@@ -88,7 +88,9 @@ def find_tickets(
     theta_k = early_weights(trainer, theta_0, k, seeds)
     rates, criterion = config.rates(trainer.prunable), CRITERIA[config.criterion]
     first, mask = resume or (0, Mask.dense(theta_0, trainer.prunable))
-    ticket = rewind(mask, to=theta_k, at_step=k) if first else rewind(mask, to=theta_0)
+    ticket = rewind(mask, to=theta_0)
+    if first:
+        ticket = rewind(mask, to=theta_k, at_step=k)
     for index in range(first, config.rounds + 1):
         stop = config.prune_step if index < config.rounds else None
         run = train(trainer, ticket, seeds, index, stop=stop)

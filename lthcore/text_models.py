@@ -73,7 +73,12 @@ def kim_cnn(
     distinct, places, lengths = DistinctWords(name="distinct")(documents)
     vectors = _vectors(distinct, table, variant)
     pooled = [
-        WindowMax(filters, width, kernel_initializer="glorot_normal", name=f"conv_{width}")([vectors, places, lengths])
+        WindowMax(
+            filters,
+            width,
+            kernel_initializer="glorot_normal",
+            name=f"conv_{width}",
+        )([vectors, places, lengths])
         for width in widths
     ]
     hidden = keras.layers.Concatenate(name="pooled")(pooled)

@@ -83,7 +83,7 @@ def skew(found: pd.DataFrame) -> Mapping[str, float]:
     Returns:
         ``correlation``, ``p`` (two-sided), ``n``; NaN where all died at once.
     """
-    known = found[found["died"] < 1]
+    known = found[found["dense"] > 0]
     if known["died"].nunique() < 2 or known["size"].nunique() < 2:
         return {"correlation": np.nan, "p": np.nan, "n": len(known)}
     result = stats.spearmanr(known["size"], known["died"])

@@ -115,6 +115,13 @@ def test_steps_and_claims_are_written_like_the_rest():
     assert text.endswith("| fails |")
 
 
+def test_a_table_of_claims_names_the_numbers_of_others_only_where_there_are_any():
+    gap = {"mean": 0.1, "low": -0.1, "high": 0.3, "n": 3}
+    own = chapter.Claim(where="7 %", text="early is as good", theirs="\u2013", gap=gap, unit=chapter.plain, above=0.0)
+    assert "they report" not in chapter.claims([own]).data
+    assert "they report" in chapter.claims([own, replace(own, theirs="+9")]).data
+
+
 def test_the_card_says_what_survivors_start_from():
     expected = ("rewound to step 0", "shuffled mask", "rewound to step 500", "train on from their trained values")
     cards = [chapter.card(experiment).data for experiment in presets.MNIST_20K]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import matplotlib as mpl
@@ -44,6 +44,7 @@ DRAWN = {
     "convolution": (window_diagrams.convolution, (5.5, 3)),
     "kim": (window_diagrams.kim, (6.5, 4.7)),
     "pruning_loop": (flow_diagrams.pruning_loop, (5.5, 3.8)),
+    "data_flow": (flow_diagrams.data_flow, (6.5, 3.7)),
     "timeline": (lambda ax: flow_diagrams.timeline(ax, MILESTONES), (5.5, 8)),
     "architecture": (lambda ax: flow_diagrams.architecture(ax, EDGES, LEVELS), (6, 3)),
 }
@@ -188,6 +189,16 @@ def test_the_loop_counts_rounds_and_densities():
     assert {"0", "1", "2", "7", "100 %", "50 %", "25 %", "0.781 %"} <= set(shown)
     assert [text.split()[0] for text in shown[:4]] == ["train", "score", "prune", "rewind"]
     assert "lowest 50 %" in shown[2]
+
+
+def test_a_round_of_the_data_flow_comes_back_to_its_ticket():
+    pairs = [pair for chain in flow_diagrams._CHAINS for pair in pairwise(chain)]
+    ways = {start: end for start, end in pairs if end != "record"}
+    seen = ["ticket"]
+    while (following := ways[seen[-1]]) != "ticket":
+        seen.append(following)
+    assert seen == ["ticket", "train", "run", "score", "prune", "mask", "rewind"]
+    assert {*seen, "record", "chapter"} <= set(texts(drawn("data_flow")))
 
 
 def test_the_timeline_keeps_the_order_and_the_years():

@@ -78,7 +78,7 @@ def build(folder: Path, name: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
-@pytest.mark.parametrize("name", ["timeline", "architecture"])
+@pytest.mark.parametrize("name", ["timeline", "data_flow", "architecture"])
 def test_a_drawing_is_a_figure_like_any_other(name, tmp_path):
     done = build(tmp_path, name)
     assert done.returncode == 0, done.stderr
@@ -92,4 +92,4 @@ def test_a_drawing_is_a_figure_like_any_other(name, tmp_path):
 def test_an_unknown_drawing_is_refused_and_the_known_are_named(tmp_path):
     done = build(tmp_path, "portrait")
     assert done.returncode
-    assert "unknown drawing 'portrait'; known are timeline, architecture" in done.stderr
+    assert "unknown drawing 'portrait'; known are timeline, data_flow, architecture" in done.stderr

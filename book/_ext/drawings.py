@@ -37,6 +37,11 @@ def timeline(ax: Axes, book: Path) -> Axes:
     return flow_diagrams.timeline(ax, pd.read_csv(milestones(book)))
 
 
+def data_flow(ax: Axes, _: Path) -> Axes:
+    """What flows where in a search."""
+    return flow_diagrams.data_flow(ax)
+
+
 def architecture(ax: Axes, _: Path) -> Axes:
     """The imports of the package, level by level."""
     return flow_diagrams.architecture(ax, module_graph.imports(PACKAGE), module_graph.LEVELS)
@@ -45,6 +50,7 @@ def architecture(ax: Axes, _: Path) -> Axes:
 #: Name → what draws it, given axes and the folder of the page; its size in inches.
 DRAWINGS: dict[str, tuple[Callable[[Axes, Path], Axes], tuple[float, float]]] = {
     "timeline": (timeline, (5.5, 8)),
+    "data_flow": (data_flow, (6.5, 3.7)),
     "architecture": (architecture, (6, 10)),
 }
 
