@@ -54,7 +54,7 @@ def test_a_chapter_is_of_readable_size(source):
     visible = [cell for cell in cells if not {"remove-input", "remove-cell"} & set(cell.metadata.get("tags", []))]
     assert max(len(cell.source.splitlines()) for cell in visible) <= 20
     shown = [cell for cell in visible if "hide-input" not in cell.metadata.get("tags", [])]
-    assert max(len(line) for cell in shown for line in cell.source.splitlines()) <= 84, "it would be cut at the right"
+    assert max(len(line) for cell in shown for line in cell.source.splitlines()) <= 80, "it would be cut at the right"
     words = sum(len(cell.source.split()) for cell in notebooks.read(source).cells if cell.cell_type == "markdown")
     assert 1_800 <= words <= 3_000
 
