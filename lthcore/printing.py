@@ -47,12 +47,12 @@ def _found(file: str) -> bool:
     return subprocess.run(["kpsewhich", file], capture_output=True).returncode == 0
 
 
-def faults(log: str, widest: float = 20.0) -> list[str]:
+def faults(log: str, widest: float = 10.0) -> list[str]:
     """What a reader of the PDF would notice, from the log of LaTeX.
 
     Args:
         log: the text of the ``.log`` file, its lines not broken (``max_print_line``).
-        widest: how far a line may stick out of its column, in points.
+        widest: how far a line may stick out of its column, in points; columns of tables lie eight apart.
 
     Returns:
         The lines of the log about errors, missing characters and files, references that lead nowhere, labels used
