@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Tests of the built book, run together so that the site is built once for all of them; the longest file comes first.
 SITE := $(addprefix tests/,test_pdf.py test_book.py test_links.py test_browser.py test_imprint.py test_api.py)
-# Tests run in as many processes as there are cores; more than four do not pay.
+# Tests run in as many processes as there are cores; four at most, because each loads TensorFlow.
 SPREAD := --numprocesses auto --maxprocesses 4
 
 .PHONY: help setup test lint unit nbval site book pdf notebooks benchmark clean

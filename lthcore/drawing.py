@@ -12,21 +12,11 @@ from matplotlib.colors import to_hex
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lthcore import frames
-from lthcore.figures import MEASURED, Role
+from lthcore.figures import MEASURED, Role, plain
 
 # Of ordered lines. Plain dots are left to what chance would give.
 _STYLES = ("-", "--", "-.", (0, (6, 2)), (0, (3, 1, 1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = "os^vP<>Xph"
-
-
-def plain(number: float) -> str:
-    """A whole number with its thousands apart.
-
-    Example:
-        >>> plain(20_000).split()
-        ['20', '000']
-    """
-    return f"{number:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def gradation(labels: Sequence[str]) -> list[Role]:

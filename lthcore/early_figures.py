@@ -11,8 +11,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lthcore import frames
 from lthcore.archive import unpacked
-from lthcore.drawing import band, bars, dense_band, gradation, plain, rows, symlog_steps
-from lthcore.figures import MEASURED, ROLES, Role, falling_density
+from lthcore.drawing import band, bars, dense_band, gradation, rows, symlog_steps
+from lthcore.figures import MEASURED, ROLES, Role, falling_density, plain
 from lthcore.settling import chance_overlap
 
 # Method → how the figures call it; a method with global scope is called like the one without.

@@ -118,8 +118,14 @@ def falling_density(ax: Axes) -> Axes:
     return ax
 
 
-# Steps as whole numbers with their thousands apart.
-_STEPS = FuncFormatter(lambda step, _: f"{step:,.0f}".replace(",", "\N{NO-BREAK SPACE}"))
+def plain(number: float) -> str:
+    """A whole number with its thousands apart.
+
+    Example:
+        >>> plain(20_000).split()
+        ['20', '000']
+    """
+    return f"{number:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def logarithmic_steps(ax: Axes) -> Axes:
@@ -129,7 +135,7 @@ def logarithmic_steps(ax: Axes) -> Axes:
     ax.set_yticks(
         [tick for power in range(7) for tick in (10**power, 2 * 10**power, 5 * 10**power) if low < tick < high]
     )
-    ax.yaxis.set_major_formatter(_STEPS)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda step, _: plain(step)))
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_ylabel("early-stop step")
     return ax
@@ -170,7 +176,7 @@ def learning_curves(
             label=f"{100 * rows['density'].mean():.3g} %{suffix}",
         )
         ax.fill_between(bands.index, scale * bands["min"], scale * bands["max"], color=color, alpha=0.12, lw=0)
-    ax.xaxis.set_major_formatter(_STEPS)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda step, _: plain(step)))
     ax.set_xlabel("training step")
     return ax
 

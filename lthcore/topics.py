@@ -63,7 +63,7 @@ def deaths(pooled: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per category: ``category, size, dense, died``: F1 in the first round given, that of the dense network,
-        and the density of the round in which it died; 1 if the dense network never found it, 0 if it lives to the last.
+        and the density of the round in which it died; 1 if no network ever found it, 0 if it lives to the last.
     """
     rows = []
     for (category, size), part in pooled.groupby(["category", "size"], sort=False):
@@ -78,7 +78,8 @@ def deaths(pooled: pd.DataFrame) -> pd.DataFrame:
 def skew(found: pd.DataFrame) -> Mapping[str, float]:
     """Whether frequent categories live longer: Spearman's rank correlation of size and density at death.
 
-    Categories the dense network never found say nothing and are left out. Negative means that the frequent live longer.
+    Categories the dense network does not find say nothing and are left out, even if a pruned one finds them. Negative
+    means that the frequent live longer.
 
     Returns:
         ``correlation``, ``p`` (two-sided), ``n``; NaN where all died at once.

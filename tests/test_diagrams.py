@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations, pairwise
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -16,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 
-from lthcore import diagrams, figures, flow_diagrams, module_graph, sketching, window_diagrams
+from lthcore import diagrams, figures, flow_diagrams, sketching, window_diagrams
 from lthcore.mask import Mask
 
 MILESTONES = pd.DataFrame(
@@ -249,46 +248,6 @@ def test_imports_within_a_level_and_of_strangers_are_not_counted():
 def test_levels_that_do_not_fit_are_refused(levels, told):
     with pytest.raises(ValueError, match=told):
         flow_diagrams.architecture(sheet(), EDGES, levels)
-
-
-def package(folder: Path, **files: str) -> Path:
-    """A small package written to a folder; a double underscore in a name stands for a slash."""
-    root = folder / "tiny"
-    for name, text in files.items():
-        path = root / f"{name.replace('__', '/', 1) if not name.startswith('__') else name}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    for inner in [root, *(path for path in root.rglob("*") if path.is_dir())]:
-        (inner / "__init__.py").touch()
-    return root
-
-
-def test_imports_are_read_wherever_and_however_they_are_written(tmp_path):
-    root = package(
-        tmp_path,
-        mask="import numpy\nVALUE = 1\n",
-        prune="from tiny.mask import VALUE\nfrom tiny import mask\n",
-        text__words="import tiny.mask\n",
-        text__tables="from .words import x\nfrom ..prune import y\n",
-        train="def late():\n    from tiny import prune, text\n    from tiny.text.tables import z\n    import os\n",
-    )
-    assert module_graph.imports(root) == {
-        "mask": (),
-        "prune": ("mask",),
-        "text": (),
-        "text.tables": ("prune", "text.words"),
-        "text.words": ("mask",),
-        "train": ("prune", "text", "text.tables"),
-    }
-
-
-def test_nothing_is_imported_while_imports_are_read(tmp_path):
-    assert module_graph.imports(package(tmp_path, bomb="raise SystemExit\n")) == {"bomb": ()}
-
-
-def test_a_folder_that_is_no_package_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="is no package"):
-        module_graph.imports(tmp_path)
 
 
 def test_a_tint_runs_from_white_to_the_colour():

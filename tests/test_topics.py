@@ -67,6 +67,14 @@ def test_one_the_dense_network_never_found_died_before(frame):
     assert topics.skew(found.reset_index())["n"] == 2
 
 
+def test_one_that_only_a_pruned_network_finds_says_nothing_of_skew(frame):
+    late = frame.copy()
+    late.loc[(late["category"] == "b") & (late["round"] == 0), "true"] = 0
+    found = topics.deaths(topics.over_trials(late)).set_index("category")
+    assert (found.loc["b", "dense"], found.loc["b", "died"]) == (0.0, 0.2)
+    assert topics.skew(found.reset_index())["n"] == 2
+
+
 def test_skew_is_negative_where_the_frequent_live_longer(frame):
     found = topics.skew(topics.deaths(topics.over_trials(frame)))
     assert (found["correlation"], found["n"]) == (pytest.approx(-1.0), 3)
