@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Tests of the built book, run together so that the site is built once for all of them; the longest file comes first.
-SITE := $(addprefix tests/,test_pdf.py test_book.py test_links.py test_browser.py test_imprint.py test_api.py)
+SITE := $(addprefix tests/companion/test_,pdf_pages.py book.py links.py browser.py imprint.py api.py)
 # Tests run in as many processes as there are cores; four at most, because each loads TensorFlow.
 SPREAD := --numprocesses auto --maxprocesses 4
 
@@ -39,13 +39,13 @@ site: $(READY)
 	$(BIN)/python -m pytest -q $(SPREAD) --dist loadfile --no-loadscope-reorder $(SITE)
 
 book: $(READY)  ## Execute every chapter and build the site into _build/html.
-	$(BIN)/python -m lthcore book
+	$(BIN)/python -m companion book
 
 pdf: $(READY)  ## Print the book from the committed notebooks; needs LaTeX and says what is missing.
-	$(BIN)/python -m lthcore pdf
+	$(BIN)/python -m companion pdf
 
 notebooks: $(READY)  ## Execute every chapter and renew the committed notebooks.
-	$(BIN)/python -m lthcore notebooks
+	$(BIN)/python -m companion notebooks
 
 benchmark: $(READY)  ## Speed and memory, side by side with what one would use instead.
 	$(BIN)/python -m benchmarks.speed

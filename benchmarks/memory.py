@@ -13,11 +13,12 @@ import typer
 
 from benchmarks.speed import data
 from lthcore import models
-from lthcore.config import PruneConfig, TrainConfig
+from lthcore.experiments.presets.mnist import LENET
 from lthcore.lottery import find_tickets
-from lthcore.presets.mnist import LENET
-from lthcore.seeds import Seeds
-from lthcore.train import Trainer
+from lthcore.pruning.config import PruneConfig
+from lthcore.pruning.seeds import Seeds
+from lthcore.training.config import TrainConfig
+from lthcore.training.trainer import Trainer
 
 
 def resident() -> float:

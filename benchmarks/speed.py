@@ -19,12 +19,14 @@ import numpy as np
 import tensorflow as tf
 import typer
 
-from lthcore import datasets, models, optimizers, weights
-from lthcore.config import TrainConfig
+from lthcore import datasets, models
 from lthcore.datasets import Dataset, Split
-from lthcore.presets.mnist import LENET
-from lthcore.ticket import Ticket
-from lthcore.train import Trainer
+from lthcore.experiments.presets.mnist import LENET
+from lthcore.models import variables
+from lthcore.pruning.ticket import Ticket
+from lthcore.training import optimizers
+from lthcore.training.config import TrainConfig
+from lthcore.training.trainer import Trainer
 
 
 def data() -> Dataset:
@@ -59,7 +61,7 @@ class KeepMask(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         for variable in self.model.trainable_variables:
-            name = weights.name_of(self.model, variable)
+            name = variables.name_of(self.model, variable)
             if name in self.masks:
                 variable.assign(variable * self.masks[name])
 
@@ -71,7 +73,7 @@ def fitter(
     model = models.build(LENET.model, examples.input_shape, examples.classes)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=optimizers.build(config), loss=loss, metrics=["accuracy"] if accuracy else None)
-    ones = {name: tf.ones(weights.read(model)[name].shape) for name in weights.prunable(model)}
+    ones = {name: tf.ones(variables.read(model)[name].shape) for name in variables.prunable(model)}
     callbacks = [KeepMask(ones)] if masked else []
 
     def fit(steps: int) -> float:

@@ -18,12 +18,13 @@ import numpy as np
 import tensorflow as tf
 import typer
 
-from lthcore import datasets, text_models, weights
+from lthcore import datasets
 from lthcore.datasets import Dataset, Split
-from lthcore.presets.reuters import KIM
+from lthcore.experiments.presets.reuters import KIM
+from lthcore.models import text_networks, variables
+from lthcore.pruning.ticket import Ticket
 from lthcore.text.tables import Table
-from lthcore.ticket import Ticket
-from lthcore.train import Trainer
+from lthcore.training.trainer import Trainer
 
 LENGTH, DIMENSION, BATCH = 256, 300, 50
 # Of Reuters-21578's documents with one of its 90 topics, in tokens.
@@ -68,7 +69,7 @@ def trainers(examples: Dataset, variant: str, steps: int) -> dict[str, Trainer]:
     train = replace(KIM.train, steps=steps, batch_size=BATCH, eval_every=steps, test_every=steps, optimizer_options=())
     shape, classes, table = examples.input_shape, examples.classes, examples.table
     models = {
-        "distinct words": text_models.kim_cnn(shape, classes, table=table, variant=variant, dropout=0.0),
+        "distinct words": text_networks.kim_cnn(shape, classes, table=table, variant=variant, dropout=0.0),
         "plain": plain(shape, classes, table, variant),
     }
     return {name: Trainer(model, examples, train, compiler="graph") for name, model in models.items()}
@@ -84,7 +85,7 @@ def worst_gradient(both: dict[str, Trainer], examples: Dataset) -> float:
             value = loss(y, trainer.model(x, training=True))
         variables = trainer.model.trainable_variables
         found = zip(variables, tape.gradient(value, variables), strict=True)
-        gradients.append({weights.name_of(trainer.model, v): tf.convert_to_tensor(g).numpy() for v, g in found})
+        gradients.append({variables.name_of(trainer.model, v): tf.convert_to_tensor(g).numpy() for v, g in found})
     ours, theirs = gradients
     for name in theirs:
         if name.endswith("embeddings"):
@@ -94,7 +95,7 @@ def worst_gradient(both: dict[str, Trainer], examples: Dataset) -> float:
 
 def seconds(trainer: Trainer, steps: int) -> float:
     """Seconds of `steps` training steps, compiled beforehand."""
-    ticket = Ticket.dense(weights.read(trainer.model), trainer.prunable)
+    ticket = Ticket.dense(variables.read(trainer.model), trainer.prunable)
     masks, batches = trainer._begin(ticket, np.random.default_rng(1), steps)
     begin = perf_counter()
     trainer._advance(batches, masks, 0, steps)
@@ -113,7 +114,7 @@ def main(
         both = trainers(examples, variant, steps)
         theta = both["distinct words"].fresh(np.random.default_rng(0))
         for trainer in both.values():
-            weights.write(trainer.model, theta)
+            variables.write(trainer.model, theta)
         difference = worst_gradient(both, examples)
         times = {name: [] for name in both}
         for repeat in range(repeats + 1):

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import keras
 
-from lthcore import datasets, weights
-from lthcore.config import PruneConfig, TrainConfig
+from lthcore import datasets
 from lthcore.lottery import find_tickets
-from lthcore.seeds import Seeds
-from lthcore.train import Trainer
+from lthcore.models import variables
+from lthcore.pruning.config import PruneConfig
+from lthcore.pruning.seeds import Seeds
+from lthcore.training.config import TrainConfig
+from lthcore.training.trainer import Trainer
 
 
 def main(target: Path, steps: int = 600, rounds: int = 5) -> float:
@@ -23,7 +25,7 @@ def main(target: Path, steps: int = 600, rounds: int = 5) -> float:
     for found in find_tickets(trainer, PruneConfig(rounds=rounds, rate=0.4), Seeds(0)):
         density, accuracy = found.ticket.mask.density, found.run.test["accuracy"]
         print(f"round {found.index}: {density:6.1%} of the weights, {accuracy:.1%} of the test images right")
-    weights.write(model, found.run.best)
+    variables.write(model, found.run.best)
     model.save(target)
     return accuracy
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +14,15 @@ import pandas as pd
 import typer
 from tqdm import tqdm
 
-from lthcore import datasets, frames, paths, presets
-from lthcore.experiment import Preset
-from lthcore.history import DivergedError
-from lthcore.presets.sizes import adjusted
-from lthcore.store import Store, StoreError
-from lthcore.verify import VerificationError, compare
+from lthcore import datasets
+from lthcore.analysis import frames
+from lthcore.experiments import presets
+from lthcore.experiments.experiment import Preset
+from lthcore.experiments.presets.sizes import adjusted
+from lthcore.experiments.store import Store, StoreError
+from lthcore.experiments.verify import VerificationError, compare
+from lthcore.files import paths
+from lthcore.training.run import DivergedError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,7 +92,7 @@ def run(
 
 
 def _run(experiments: Preset, store: Store, workers: int) -> None:
-    from lthcore import trials as engine
+    from lthcore.experiments import trials as engine
 
     for data in dict.fromkeys((experiment.dataset, experiment.text) for experiment in experiments):
         datasets.load(*data)  # a missing data set is better told before any process starts
@@ -119,15 +121,15 @@ def measure(
     before convergence against training from scratch, by the clock; best with one worker on a quiet machine. corpus:
     counts, words and baselines of its documents; nothing is trained.
     """
-    from lthcore import measurements
+    from lthcore.analysis import measure
 
     with _one_clear_error():
         tickets = adjusted(presets.preset(preset), trials=trials)[0]
-        measurements.check(kind, tickets)
+        measure.check(kind, tickets)
         datasets.load(tickets.dataset, tickets.text)
-        count = 1 if kind in measurements.UNTRAINED else tickets.trials
+        count = 1 if kind in measure.UNTRAINED else tickets.trials
         with _executor(_processes(workers)) as executor:
-            done = measurements.run(kind, tickets, Store(out or paths.runs()), executor)
+            done = measure.run(kind, tickets, Store(out or paths.runs()), executor)
             list(tqdm(done, total=count, unit="trial"))
 
 
@@ -145,7 +147,7 @@ def verify(
     rounding differs and grows during training: there the test accuracy must agree within half a point, and the loss
     before the first step within a hundred-thousandth of itself.
     """
-    from lthcore import trials as engine  # brings TensorFlow, which only computing needs
+    from lthcore.experiments import trials as engine  # brings TensorFlow, which only computing needs
 
     with _one_clear_error():
         store = Store(out or paths.results())
@@ -171,7 +173,7 @@ def _processes(workers: int) -> int:
 @contextmanager
 def _executor(processes: int) -> Iterator[Executor]:
     """Single-threaded processes, or a thread of this one if there are to be none; an interruption ends them at once."""
-    from lthcore import trials as engine  # brings TensorFlow, which only computing needs
+    from lthcore.experiments import trials as engine  # brings TensorFlow, which only computing needs
 
     executor: Executor = engine.process_pool(processes) if processes else ThreadPoolExecutor(1)
     try:
@@ -231,42 +233,6 @@ def frame(
         table = frames.frame(record for store in _stores(out) for record in store.records())
         table = table.drop_duplicates(["experiment", "trial", "round", "draw"])
         typer.echo(table.to_csv(index=False) if csv else table.to_string(index=False), nl=not csv)
-
-
-@app.command()
-def notebooks() -> None:
-    """Execute every chapter with its published parameters and renew the committed notebooks."""
-    from lthcore import notebooks as chapters
-
-    for source in tqdm(chapters.sources(), unit="chapter"):
-        chapters.renew(source)
-
-
-@app.command()
-def book() -> None:
-    """Execute every chapter into a build folder and build the site. Leaves the working tree as it is."""
-    from papermill import PapermillExecutionError
-
-    from lthcore import notebooks as chapters
-
-    try:
-        page = chapters.build_book(progress=partial(tqdm, unit="chapter"))
-        typer.echo(f"The book is at {page}")
-    except (RuntimeError, PapermillExecutionError) as error:
-        typer.secho(f"error: {error}", err=True, fg="red")
-        raise typer.Exit(1) from None
-
-
-@app.command()
-def pdf() -> None:
-    """Print the book as a PDF by LaTeX, from the committed notebooks. Executes nothing."""
-    from lthcore import printing
-
-    try:
-        typer.echo(f"The PDF is at {printing.build_pdf(paths.project_root(), paths.project_root())}")
-    except RuntimeError as error:
-        typer.secho(f"error: {error}", err=True, fg="red")
-        raise typer.Exit(1) from None
 
 
 def _stores(out: Path | None) -> list[Store]:

@@ -8,17 +8,18 @@ from typing import Protocol
 
 import numpy as np
 
-from lthcore.config import PruneConfig
-from lthcore.criteria import CRITERIA, Evidence, Probe
-from lthcore.history import DivergedError, Run
-from lthcore.mask import Mask, Weights
-from lthcore.prune import prune
-from lthcore.seeds import Seeds
-from lthcore.ticket import Ticket, rewind
+from lthcore.pruning.config import PruneConfig
+from lthcore.pruning.criteria import CRITERIA, Evidence, Probe
+from lthcore.pruning.mask import Mask
+from lthcore.pruning.prune import prune
+from lthcore.pruning.seeds import Seeds
+from lthcore.pruning.ticket import Ticket, rewind
+from lthcore.pruning.weights import Weights
+from lthcore.training.run import DivergedError, Run
 
 
 class Trains(Protocol):
-    """What the search needs of a trainer; `lthcore.train.Trainer` is one."""
+    """What the search needs of a trainer; `lthcore.training.trainer.Trainer` is one."""
 
     prunable: tuple[str, ...]
     varying: np.ndarray
@@ -71,7 +72,7 @@ def find_tickets(
 
     Raises:
         ValueError: if the schedule is one-shot, or the prune step 0: such masks all come from one network, see
-            `lthcore.prune.ladder`; if a search whose survivors train on is to be resumed: it needs the weights, not
+            `prune.ladder`; if a search whose survivors train on is to be resumed: it needs the weights, not
             only the mask; or if no average is to be scored: that is a matter of the trainer's optimizer.
         DivergedError: naming trial, round and step.
 
@@ -111,7 +112,7 @@ def find_tickets(
 
 def _check(config: PruneConfig, resume: tuple[int, Mask] | None) -> None:
     if config.schedule != "iterative" or config.prune_step == 0:
-        raise ValueError("the search trains in every round; for masks of one network use lthcore.prune.ladder")
+        raise ValueError("the search trains in every round; for masks of one network use lthcore.pruning.prune.ladder")
     if not config.averaged:
         raise ValueError("a trainer scores what it trains: with averaged=True give it an optimizer without use_ema")
     if resume and config.between == "continue":

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from lthcore import datasets, paths
-from lthcore.store import Store
+from lthcore import datasets
+from lthcore.experiments.store import Store
+from lthcore.files import paths
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -136,7 +137,7 @@ def clone(common) -> Path:
 @pytest.fixture(scope="session")
 def site(clone, common) -> Path:
     """The site built from the clone, once for all tests that look at it."""
-    from lthcore import notebooks
+    from companion import notebooks
 
     once(common, "site", lambda: notebooks.build_site(clone, clone))
     return clone / "_build" / "html"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lthcore.criteria import Scores
-from lthcore.mask import Weights
+from lthcore.pruning.criteria import Scores
+from lthcore.pruning.weights import Weights
 
 
 class FakeProbe:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lthcore.history import COLUMNS, History
-from lthcore.mask import Mask
-from lthcore.presets.mnist import LENET
-from lthcore.records import Record
-from lthcore.store import Store
+from lthcore.experiments.presets.mnist import LENET
+from lthcore.experiments.records import Record
+from lthcore.experiments.store import Store
+from lthcore.pruning.mask import Mask
+from lthcore.training.run import COLUMNS, History
 
 RECORD = Record(
     experiment=LENET,

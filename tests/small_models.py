@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lthcore import weights  # noqa: F401  before Keras, so that TensorFlow starts with the package's settings
+from lthcore.models import variables  # noqa: F401  before Keras, so that TensorFlow starts with the package's settings
 
 # isort: split
 import keras

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from lthcore import models, weights
+from lthcore import models
+from lthcore.models import variables
 
 # isort: split
 import keras
 import numpy as np
 from keras import layers
 
-from lthcore.mask import Mask, Weights
-from lthcore.shrink import Shrunk
+from lthcore.pruning.mask import Mask
+from lthcore.pruning.weights import Weights
+from lthcore.shrinking.shrink import Shrunk
 from lthcore.text.tables import Table
 
 WORDS, LENGTH = 30, 12
@@ -94,12 +96,12 @@ def drawn(model: keras.Model, seed: int) -> Weights:
             return rng.uniform(0.5, 1.5, shape)
         return rng.normal(0, 0.5 if name.endswith("bias") else np.prod(shape[:-1]) ** -0.5, shape)
 
-    return Weights({name: draw(name, array.shape) for name, array in weights.read(model).items()})
+    return Weights({name: draw(name, array.shape) for name, array in variables.read(model).items()})
 
 
 def outputs(model: keras.Model, theta: Weights, x: np.ndarray) -> np.ndarray:
     """What the model computes with these weights."""
-    weights.write(model, theta)
+    variables.write(model, theta)
     return np.array(model(x, training=False))
 
 
@@ -110,7 +112,7 @@ def masked(model: keras.Model, seed: int, density: float, *, filters: float = 0.
     def kept(shape: tuple[int, ...]) -> np.ndarray:
         return (rng.random(shape) < density) & (rng.random(shape[-1]) >= filters)
 
-    return Mask({name: kept(theta[name].shape) for name in weights.prunable(model)}).apply(theta)
+    return Mask({name: kept(theta[name].shape) for name in variables.prunable(model)}).apply(theta)
 
 
 def agree(model: keras.Model, theta: Weights, small: Shrunk, seed: int = 0) -> None:

@@ -14,10 +14,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from lthcore import datasets, frames, paths, presets
+from lthcore import datasets
+from lthcore.analysis import frames
 from lthcore.cli import app
 from lthcore.datasets import documents, mnist, reuters
-from lthcore.store import Store
+from lthcore.experiments import presets
+from lthcore.experiments.store import Store
+from lthcore.files import paths
 
 RUN = ["run", "digits-smoke", "--trials", "1", "--rounds", "1", "--steps", "20"]
 
@@ -65,7 +68,7 @@ def no_data(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("arguments", [["data", "verify"], ["data", "fetch"], ["run", "mnist-smoke"]])
 def test_missing_data_is_told_before_anything_is_trained(no_data, monkeypatch, tmp_path, arguments):
-    monkeypatch.setattr("lthcore.trials.complete", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr("lthcore.experiments.trials.complete", lambda *_: pytest.fail("training began"))
     monkeypatch.setattr(paths, "runs", lambda: tmp_path / "runs")
     result = invoke(*arguments)
     assert result.exit_code == 1
@@ -86,8 +89,8 @@ def test_missing_documents_are_told_with_the_file_and_the_command(no_data, comma
 
 @pytest.mark.parametrize("arguments", [["run", "reuters-r90"], ["measure", "corpus", "reuters-r90"]])
 def test_missing_documents_are_told_before_anything_is_computed(no_data, monkeypatch, tmp_path, arguments):
-    monkeypatch.setattr("lthcore.trials.complete", lambda *_: pytest.fail("training began"))
-    monkeypatch.setattr("lthcore.description.describe", lambda *_: pytest.fail("it was described"))
+    monkeypatch.setattr("lthcore.experiments.trials.complete", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr("lthcore.analysis.measurements.corpus.describe", lambda *_: pytest.fail("it was described"))
     documents.corpus.cache_clear()
     result = invoke(*arguments, "--out", str(tmp_path / "runs"))
     assert result.exit_code == 1, result.output

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lthcore import paths
+from lthcore.files import paths
 
 EXAMPLE = paths.project_root() / "examples" / "own_model.py"
 

@@ -6,15 +6,16 @@ from itertools import islice, pairwise
 
 import numpy as np
 import pytest
+from probes import FakeProbe
 
-from lthcore.config import SCOPES, PruneConfig
-from lthcore.criteria import CRITERIA
-from lthcore.history import COLUMNS, DivergedError, History, Run
 from lthcore.lottery import find_tickets
-from lthcore.mask import Mask, Weights
-from lthcore.seeds import Seeds
-from lthcore.ticket import Ticket
-from tests.probes import FakeProbe
+from lthcore.pruning.config import SCOPES, PruneConfig
+from lthcore.pruning.criteria import CRITERIA
+from lthcore.pruning.mask import Mask
+from lthcore.pruning.seeds import Seeds
+from lthcore.pruning.ticket import Ticket
+from lthcore.pruning.weights import Weights
+from lthcore.training.run import COLUMNS, DivergedError, History, Run
 
 SMALL = {"hidden/kernel": (6, 5), "hidden/bias": (5,), "output/kernel": (5, 4), "output/bias": (4,)}
 LENET = {"hidden_1/kernel": (784, 300), "hidden_2/kernel": (300, 100), "output/kernel": (100, 10)}

@@ -1,4 +1,6 @@
-"""The directive ``modules``: the reference of some modules of the package, made from their docstrings.
+"""Two directives about the rooms of the package, made from its docstrings and imports: no list is kept by hand.
+
+``room`` is the reference of one or more rooms, module by module, the lowest first. ``rooms`` is a table of all rooms.
 
 Docstrings are written like the prose of the book, with Markdown's backticks and MyST's roles, and with the sections of
 Google's style. ``autodoc`` reads reStructuredText; what differs between the two is translated here, line by line,
@@ -10,16 +12,21 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
 
+import companion
+from companion.drawings.module_graph import ROOMS, imports, levels
 from docutils import nodes
+from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
-PACKAGE = "lthcore"
+import lthcore
 
 SECTION = """
 .. _{label}:
@@ -44,18 +51,43 @@ FIELD = re.compile(r"(Source|Book): (?=\S)")
 ANNOTATED = re.compile(r"~?(?:typing|types)\.Annotated\[((?:[^\[\]]|\[[^\]]*\])+?), <typer[^>]*>\]")
 
 
-def full(name: str) -> str:
-    return f"{PACKAGE}.{name}"
+def modules(room: str) -> list[str]:
+    """Full names of the modules of a room of `lthcore`, or of the companion, each after those that it imports."""
+    package = companion if room == companion.__name__ else lthcore
+    edges = imports(Path(package.__file__).parent)
+    rooms = sorted({name.split(".")[0] for name in edges}) if package is companion else ROOMS
+    found = [
+        name for key, names in levels(edges, rooms).items() for name in names if package is companion or key == room
+    ]
+    # A package that only says what its modules are for is described by the page itself; `__main__` is a program.
+    return [
+        full
+        for full in (f"{package.__name__}.{name}" for name in found)
+        if not full.endswith("__main__") and not _is_folder(full)
+    ]
 
 
-class Modules(SphinxDirective):
-    """A list of modules with what each is for, then the modules themselves."""
+def _is_folder(name: str) -> bool:
+    module = importlib.import_module(name)
+    return hasattr(module, "__path__") and not any(True for _ in public(module))
+
+
+def public(module: ModuleType) -> Iterator[str]:
+    """Names of the functions and classes that a module itself defines for others."""
+    for name, value in vars(module).items():
+        is_code = inspect.isfunction(value) or inspect.isclass(value)
+        if is_code and not name.startswith("_") and value.__module__ == module.__name__:
+            yield name
+
+
+class Room(SphinxDirective):
+    """The modules of some rooms with what each is for, then the modules themselves."""
 
     required_arguments = 1
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        names = [full(name) for name in self.arguments[0].split()]
+        names = [name for room in self.arguments[0].split() for name in modules(room)]
         lines = [line for name in names for line in entry(name)]
         lines += [line for name in names for line in section(name)]
         parent = nodes.Element()
@@ -63,11 +95,43 @@ class Modules(SphinxDirective):
         return parent.children
 
 
+class Rooms(SphinxDirective):
+    """A table of the rooms: name, what it is for, modules; its content is the caption."""
+
+    has_content = True
+    option_spec: ClassVar[dict[str, Any]] = {"name": directives.unchanged}
+
+    def run(self) -> list[nodes.Node]:
+        edges = imports(Path(lthcore.__file__).parent)
+        rows = [
+            f"* - {cell}" if not place else f"  - {cell}"
+            for row in self.rows(levels(edges))
+            for place, cell in enumerate(row)
+        ]
+        caption = " ".join(self.content)
+        lines = [f".. list-table:: {inline(caption)}", f"   :name: {self.options['name']}", "   :widths: 16 40 44"]
+        lines += ["   :header-rows: 1", "", *(f"   {row}" for row in rows)]
+        parent = nodes.Element()
+        nested_parse_with_titles(self.state, StringList(lines, source=self.get_source_info()[0]), parent)
+        return parent.children
+
+    @staticmethod
+    def rows(rooms: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str, str]]:
+        yield "room", "what it is for", "modules"
+        for room, names in rooms.items():
+            if not room.startswith("_"):
+                inside = [name.removeprefix(f"{room}.") for name in names if name != room]
+                yield f"``{room}``", summary(f"lthcore.{room}"), ", ".join(f"``{name}``" for name in inside) or "–"
+
+
+def summary(name: str) -> str:
+    """The first sentence of a module's docstring."""
+    return inline(" ".join(inspect.getdoc(importlib.import_module(name)).split("\n\n")[0].splitlines()))
+
+
 def entry(name: str) -> list[str]:
     """An item of the list: the name, which leads to the module's section, and the first sentence of its docstring."""
-    module = importlib.import_module(name)
-    first = " ".join(inspect.getdoc(module).split("\n\n")[0].splitlines())
-    return [f":ref:`{name} <{label(name)}>`", f"   {inline(first)}", ""]
+    return [f":ref:`{name} <{label(name)}>`", f"   {summary(name)}", ""]
 
 
 def section(name: str) -> list[str]:
@@ -126,7 +190,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     for extension in ("sphinx.ext.autodoc", "sphinx.ext.napoleon"):
         app.setup_extension(extension)
-    app.add_directive("modules", Modules)
+    app.add_directive("room", Room)
+    app.add_directive("rooms", Rooms)
     app.connect("autodoc-process-docstring", translate, priority=400)  # napoleon comes at 500
     app.connect("autodoc-process-signature", sign)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

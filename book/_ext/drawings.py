@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from companion.drawings import flow, module_graph
 from docutils import nodes
 from docutils.parsers.rst import directives
 from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ from sphinx.directives.patches import Figure
 from sphinx.environment import BuildEnvironment
 
 import lthcore
-from lthcore import figures, flow_diagrams, module_graph
+from lthcore.analysis import figures
 
 PACKAGE = Path(lthcore.__file__).parent
 
@@ -34,24 +35,25 @@ def milestones(book: Path) -> Path:
 
 def timeline(ax: Axes, book: Path) -> Axes:
     """The milestones of the history."""
-    return flow_diagrams.timeline(ax, pd.read_csv(milestones(book)))
+    return flow.timeline(ax, pd.read_csv(milestones(book)))
 
 
 def data_flow(ax: Axes, _: Path) -> Axes:
     """What flows where in a search."""
-    return flow_diagrams.data_flow(ax)
+    return flow.data_flow(ax)
 
 
 def architecture(ax: Axes, _: Path) -> Axes:
-    """The imports of the package, level by level."""
-    return flow_diagrams.architecture(ax, module_graph.imports(PACKAGE), module_graph.LEVELS)
+    """The imports of the package, room by room."""
+    edges = module_graph.imports(PACKAGE)
+    return flow.architecture(ax, edges, module_graph.levels(edges))
 
 
 #: Name → what draws it, given axes and the folder of the page; its size in inches.
 DRAWINGS: dict[str, tuple[Callable[[Axes, Path], Axes], tuple[float, float]]] = {
     "timeline": (timeline, (5.5, 8)),
     "data_flow": (data_flow, (6.5, 3.7)),
-    "architecture": (architecture, (6, 10)),
+    "architecture": (architecture, (6, 9)),
 }
 
 

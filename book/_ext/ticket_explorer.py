@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar
 
+from companion import explorer
+from companion.studies import Study
 from docutils import nodes
 from docutils.parsers.rst import directives
 from drawings import written
@@ -19,9 +21,9 @@ from sphinx.application import Sphinx
 from sphinx.directives.patches import Figure
 from sphinx.environment import BuildEnvironment
 
-from lthcore import explorer, paths, presets
-from lthcore.store import Store, StoreError
-from lthcore.studies import Study
+from lthcore.experiments import presets
+from lthcore.experiments.store import Store, StoreError
+from lthcore.files import paths
 
 #: Marks the part of a page that the script looks for.
 CLASS = "ticket-explorer"

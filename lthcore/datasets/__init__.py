@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lthcore.config import TextConfig
 from lthcore.datasets import digits, documents, mnist, reuters
-from lthcore.datasets.base import Dataset, DatasetError, Split
-from lthcore.datasets.download import Source, content, locate
+from lthcore.datasets.base import Dataset, Split
+from lthcore.files.download import DatasetError, Source, content, locate
+from lthcore.text.config import TextConfig
 
 __all__ = [
     "DATASETS",

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lthcore.files.download import DatasetError
 from lthcore.text.tables import Table
-
-
-class DatasetError(Exception):
-    """Data is missing, damaged or not what it should be; the message says what to do."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from lthcore.config import BODILESS, DOCUMENTS
-from lthcore.datasets.base import DatasetError
+from lthcore.files.download import DatasetError
+from lthcore.text.config import BODILESS, DOCUMENTS
 from lthcore.text.tokens import tokenize
 
 SPLITS = ("train", "test")

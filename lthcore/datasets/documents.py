@@ -11,13 +11,13 @@ from functools import lru_cache
 import numpy as np
 from filelock import FileLock
 
-from lthcore import paths
-from lthcore.config import TextConfig
 from lthcore.datasets import corpus as corpora
 from lthcore.datasets import newswire, reuters
 from lthcore.datasets.base import Dataset, Split
 from lthcore.datasets.corpus import Corpus, Document
+from lthcore.files import paths
 from lthcore.text import language, tables, vector_files, vectors
+from lthcore.text.config import TextConfig
 from lthcore.text.vectors import Vectors
 from lthcore.text.vocabulary import Vocabulary, encode
 

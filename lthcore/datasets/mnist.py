@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from lthcore.datasets.base import Dataset, DatasetError, Split, split
-from lthcore.datasets.download import Source, content
+from lthcore.datasets.base import Dataset, Split, split
+from lthcore.files.download import DatasetError, Source, content
 
 TEST = 10_000
 

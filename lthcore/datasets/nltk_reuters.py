@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lthcore.datasets.base import DatasetError
 from lthcore.datasets.corpus import Corpus, document
 from lthcore.datasets.sgml import clean
+from lthcore.files.download import DatasetError
 
 
 def load_corpus(root: Path) -> Corpus:

@@ -10,11 +10,10 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from lthcore import archive, paths
 from lthcore.datasets import sgml
-from lthcore.datasets.base import DatasetError
 from lthcore.datasets.corpus import Corpus, Document, document
-from lthcore.datasets.download import Source, files
+from lthcore.files import array_files, paths
+from lthcore.files.download import DatasetError, Source, files
 from lthcore.text import tokens as tokenising
 
 _SHA256 = """
@@ -85,11 +84,11 @@ def load_corpus() -> Corpus:
     """
     path = paths.cache() / f"reuters-{_key()}.npz"
     # Whatever is wrong with a cache, the files it was made from are the truth.
-    with suppress(*archive.DAMAGE, IndexError, DatasetError):
-        return _checked(decode(archive.read(path)))
+    with suppress(*array_files.DAMAGE, IndexError, DatasetError):
+        return _checked(decode(array_files.read(path)))
     corpus = _checked(_parsed())
     with suppress(OSError):  # a full disk or a read-only folder: slower next time, no reason to fail now
-        archive.write(path, encode(corpus))
+        array_files.write(path, encode(corpus))
     return corpus
 
 
@@ -136,7 +135,7 @@ def decode(arrays: dict[str, np.ndarray]) -> Corpus:
     """The corpus that `encode` was given.
 
     Raises:
-        Exception: one of `archive.DAMAGE`, IndexError or DatasetError, if the arrays do not fit together.
+        Exception: one of `array_files.DAMAGE`, IndexError or DatasetError, if the arrays do not fit together.
     """
     words, topics = _unpacked(arrays["words"]), _unpacked(arrays["topics"])
     tokens = [words[index] for index in arrays["tokens"].tolist()]

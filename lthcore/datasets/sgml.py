@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lthcore.datasets.base import DatasetError
+from lthcore.files.download import DatasetError
 
 # Which elements a text of each type has. Brief ones are a headline; the unprocessed were never taken apart.
 _ELEMENTS = {"NORM": ("TITLE", "BODY"), "BRIEF": ("TITLE",), "UNPROC": ()}

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lthcore.config import OOV
 from lthcore.text.vectors import Vectors
 from lthcore.text.vocabulary import PADDING, UNKNOWN, Vocabulary
+
+# How words of the vocabulary without a vector start; see `table`.
+OOV = ("uniform", "matched", "zero", "skip")
 
 # Half-width of the uniform distribution in the program of Kim14.
 KIM_SPREAD = 0.25

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from lthcore import archive
+from lthcore.files import array_files
 from lthcore.text.vocabulary import check_distinct
 
 
@@ -61,7 +61,7 @@ def save_vectors(path: Path, vectors: Vectors) -> None:
     """Write vectors with their checksum, all or nothing."""
     text = np.frombuffer("".join(vectors.words).encode(), np.uint8)
     lengths = np.array([len(word) for word in vectors.words], np.int64)
-    archive.write(path, {"matrix": vectors.matrix, "words": text, "lengths": lengths})
+    array_files.write(path, {"matrix": vectors.matrix, "words": text, "lengths": lengths})
 
 
 def load_vectors(path: Path) -> Vectors:
@@ -72,13 +72,13 @@ def load_vectors(path: Path) -> Vectors:
         ValueError: if it is damaged or something else.
     """
     try:
-        arrays = archive.read(existing(path))
+        arrays = array_files.read(existing(path))
         text, ends = arrays["words"].tobytes().decode(), np.cumsum(arrays["lengths"]).tolist()
         words = tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
         return Vectors(words, arrays["matrix"])
     except FileNotFoundError:
         raise
-    except archive.DAMAGE as error:
+    except array_files.DAMAGE as error:
         raise ValueError(f"{path} holds no vectors of `save_vectors`, or damaged ones: {error}; save again") from error
 
 

@@ -1,0 +1,106 @@
+"""Parts that several figures share: ordered lines, bands, bars, rows, and an axis of steps that begins at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from lthcore.analysis import frames
+from lthcore.analysis.figures import MEASURED, Role, plain
+
+# Of ordered lines. Plain dots are left to what chance would give.
+_STYLES = ("-", "--", "-.", (0, (6, 2)), (0, (3, 1, 1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+_MARKERS = "os^vP<>Xph"
+
+
+def gradation(labels: Sequence[str]) -> list[Role]:
+    """How ordered lines look: darker from the first to the last, as in print without colour, and never alike.
+
+    Args:
+        labels: what the legend calls them, in order.
+
+    Returns:
+        A role per label.
+    """
+    colors = plt.get_cmap("viridis")(np.linspace(0.0, 0.8, len(labels))[::-1])
+    return [
+        Role(label, to_hex(color), _STYLES[place % len(_STYLES)], _MARKERS[place % len(_MARKERS)])
+        for place, (label, color) in enumerate(zip(labels, colors, strict=True))
+    ]
+
+
+def band(ax: Axes, x: np.ndarray, table: Mapping[str, np.ndarray], look: Role) -> None:
+    """A line with the band from the least to the most.
+
+    Args:
+        ax: where to draw.
+        x: (N,).
+        table: columns ``mean, min, max``, each (N,).
+        look: of the line.
+    """
+    options = {"color": look.color, "linestyle": look.style, "marker": look.marker, "markersize": 4}
+    ax.plot(x, table["mean"], label=look.label, **options)
+    ax.fill_between(x, table["min"], table["max"], color=look.color, alpha=0.12, lw=0)
+
+
+def bars(
+    ax: Axes, at: np.ndarray, table: pd.DataFrame, look: Role, *, sideways: bool = False, **options: object
+) -> None:
+    """Points with bars from the least to the most.
+
+    Args:
+        ax: where to draw.
+        at: (N,), where the points stand: on the horizontal axis, `sideways` on the vertical one.
+        table: columns ``mean, min, max``, N rows.
+        look: of points and line; `sideways` there is no line.
+        sideways: whether values run along the horizontal axis.
+        options: of `Axes.errorbar`, instead of those of the look.
+    """
+    # Rounding can put the mean of equal values below their minimum, which no bar can show.
+    reach = np.maximum([table["mean"] - table["min"], table["max"] - table["mean"]], 0)
+    style = {"color": look.color, "linestyle": "none" if sideways else look.style, "marker": look.marker}
+    style |= {"label": look.label, "markersize": 6, "elinewidth": 1, "capsize": 2} | options
+    if sideways:
+        ax.errorbar(table["mean"], at, xerr=reach, **style)
+    else:
+        ax.errorbar(at, table["mean"], yerr=reach, **style)
+
+
+def dense_band(frame: pd.DataFrame, ax: Axes, value: str, scale: float, *, vertical: bool = False) -> None:
+    """The dense network as a line at the mean of its trials, with the band from the worst to the best.
+
+    Raises:
+        ValueError: if the frame holds no round 0.
+    """
+    dense, look = frame[frame["round"] == 0], MEASURED["dense"]
+    if dense.empty:
+        raise ValueError("no dense network to compare with: the frame holds no round 0")
+    found = scale * frames.summary(dense, value).iloc[0]
+    line, span = (ax.axvline, ax.axvspan) if vertical else (ax.axhline, ax.axhspan)
+    span(found["min"], found["max"], color=look.color, alpha=0.15, lw=0, zorder=0)
+    line(found["mean"], color=look.color, lw=0.8, zorder=0, label=look.label)
+
+
+def symlog_steps(ax: Axes, label: str, linthresh: int) -> Axes:
+    """Give the horizontal axis steps from 0 on: linear up to `linthresh`, logarithmic from there, in plain numbers."""
+    right = 1.2 * max(ax.dataLim.x1, linthresh)
+    ax.set_xscale("symlog", linthresh=linthresh, linscale=0.5)
+    ax.set_xlim(-0.2 * linthresh, right)
+    ax.set_xticks([0, *(linthresh * 10**power for power in range(8) if linthresh * 10**power <= right)])
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: plain(x)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel(label)
+    return ax
+
+
+def rows(ax: Axes, labels: Sequence[str]) -> Axes:
+    """One labelled row per name on the vertical axis, at 0, 1, … from top to bottom."""
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    return ax

@@ -1,0 +1,1 @@
+"""What is measured of tickets, documents and filters, besides the results of their training."""

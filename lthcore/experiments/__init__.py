@@ -1,0 +1,1 @@
+"""Experiments and presets; their trials, records and store; the check that trains a record again."""

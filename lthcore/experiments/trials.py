@@ -1,0 +1,224 @@
+"""Run experiments: what is missing from the store is computed, trial by trial, on any executor."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
+from functools import cache, lru_cache
+
+import keras
+
+from lthcore import datasets, models
+from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.records import Record
+from lthcore.experiments.store import Store
+from lthcore.files import environment
+from lthcore.lottery import early_weights, find_tickets, train
+from lthcore.pruning import budgets
+from lthcore.pruning.config import PruneConfig
+from lthcore.pruning.criteria import CRITERIA, Evidence, Scores
+from lthcore.pruning.mask import Mask
+from lthcore.pruning.seeds import Seeds
+from lthcore.pruning.ticket import Ticket, reinit, rewind, shuffle
+from lthcore.text.config import TextConfig
+from lthcore.training.run import Run
+from lthcore.training.trainer import Trainer
+
+
+def run(experiments: Sequence[Experiment], store: Store, executor: Executor) -> Iterator[int]:
+    """Complete experiments, all trials of each; yields how many of their networks are stored, as that grows.
+
+    Trials are independent: tasks share nothing but the store's folder, so any executor will do, a process pool or
+    that of a cluster. Killing it loses at most the trainings in flight.
+
+    Raises:
+        Exception: whatever stopped a trial first; what is stored by then stays.
+    """
+    tasks = [(experiment, trial) for experiment in experiments for trial in range(experiment.trials)]
+    pending: set[Future] = {executor.submit(complete, experiment, trial, store) for experiment, trial in tasks}
+    try:
+        while pending:
+            done, pending = wait(pending, timeout=1.0, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+            yield sum(len(_stored(experiment, trial, store)) for experiment, trial in tasks)
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def expected(experiments: Sequence[Experiment]) -> int:
+    """How many networks the experiments train in all."""
+    return sum(len(experiment.networks) * experiment.trials for experiment in experiments)
+
+
+def process_pool(workers: int) -> ProcessPoolExecutor:
+    """A pool of single-threaded processes: for independent trials faster than one process with many threads."""
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_one_thread)
+
+
+def complete(experiment: Experiment, trial: int, store: Store) -> None:
+    """Compute what the store lacks of one trial of an experiment. Doing it twice does nothing the second time.
+
+    Raises:
+        lthcore.training.run.DivergedError: naming trial, round and step; nothing of that run is stored.
+        DatasetError: if the data cannot be had.
+        lthcore.experiments.store.StoreError: if a record it builds on is damaged or the disk is full.
+    """
+    environment.describe()  # now: a commit made while this runs did not compute it
+    if not experiment.is_chain and experiment.search.is_chain:
+        complete(experiment.search, trial, store)
+    with store.lock(experiment, trial):
+        todo = [key for key in experiment.networks if key not in _stored(experiment, trial, store)]
+        for record in compute(experiment, trial, store, todo):
+            missing = not store.has(experiment, trial, record.round, record.draw)
+            if missing or not _same(store.load(experiment, trial, record.round, record.draw), record):
+                store.save(record)
+            elif len(_stored(experiment, trial, store)) == len(experiment.networks):
+                break  # a stored round came out again, so those after it, which follow from it, would too
+
+
+def _same(stored: Record, again: Record) -> bool:
+    """Whether a round came out as it is stored. On another kind of machine it may not; then the rest of the search is
+    computed again from there, so that its masks follow from one another.
+    """
+    return stored.weights_sha256 == again.weights_sha256 and stored.pruned == again.pruned
+
+
+def recompute(record: Record, store: Store) -> Record:
+    """Train one network again from its identity, trial, round and draw; stores nothing.
+
+    Raises:
+        lthcore.experiments.store.StoreError: if the record whose mask it was trained with is missing.
+    """
+    wanted = (record.round, record.draw)
+    for again in compute(record.experiment, record.trial, store, [wanted]):
+        if (again.round, again.draw) == wanted:
+            return again
+    raise AssertionError("a computation yields what it was asked for")
+
+
+def compute(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> Iterator[Record]:
+    """Train networks of one trial, given as (round, draw).
+
+    A search yields the rounds that follow the first of them as well, one whose survivors train on all its rounds.
+    """
+    if not todo:
+        return iter(())
+    if experiment.is_chain:
+        return _chain(experiment, trial, store, first=todo[0][0])
+    return _branches(experiment, trial, store, todo)
+
+
+def _chain(experiment: Experiment, trial: int, store: Store, *, first: int) -> Iterator[Record]:
+    """The search, from round `first` on; one whose survivors train on is walked from the start."""
+    trainer = trainer_of(experiment)
+    first = 0 if experiment.control == "continue" else first
+    resume = (first, store.load(experiment, trial, first - 1).pruned) if first else None
+    for done in find_tickets(trainer, experiment.prune, Seeds(trial), resume=resume):
+        record = _record(experiment, trial, done.index, 0, done.ticket.mask, done.run)
+        yield replace(record, pruned=done.pruned, embedding=trainer.embedding)
+
+
+def _branches(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> Iterator[Record]:
+    """Networks that hang off a list of masks: controls, and methods whose scores are fixed from the start."""
+    seeds = Seeds(trial)
+    mask_of = masks(experiment.search, trial, store)
+    trainer = trainer_of(experiment)
+    k = experiment.prune.rewind_step
+    theta_k = early_weights(trainer, trainer.fresh(seeds.init), k, seeds)
+    for round, draw in todo:
+        ticket = rewind(mask_of(round), to=theta_k, at_step=k)
+        if experiment.control == "reinit":
+            ticket = reinit(ticket, trainer.fresh, seeds.control(round, draw))
+        elif experiment.control == "shuffle":
+            ticket = shuffle(ticket, theta_k, seeds.control(round, draw))
+        run = train(trainer, ticket, seeds, round, f"{experiment.control} {draw}")
+        record = _record(experiment, trial, round, draw, ticket.mask, run)
+        yield replace(record, embedding=trainer.embedding)
+
+
+def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
+    """Round → mask, read from the search `source` as far as it is stored, or made from one network's weights."""
+    if source.is_chain:
+        return lambda round: store.load(source, trial, round - 1).pruned
+    seeds, trainer = Seeds(trial), trainer_of(source)
+    dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)
+    how, final = source.prune, dense.weights
+    if how.trained_scores:
+        final = train(trainer, dense, seeds, 0, stop=how.prune_step).final
+
+    def score(mask: Mask) -> Scores:
+        evidence = Evidence(
+            mask=mask,
+            initial=dense.weights,
+            final=final,
+            varying=trainer.varying,
+            rng=seeds.score(0),
+            probe=trainer.probe,
+        )
+        return CRITERIA[how.criterion](evidence)
+
+    wanted = budgets.counts(dense.mask, how.rates(trainer.prunable), how.rounds, how.budgets)
+    return lambda round: budgets.prune_untrained(dense.mask, score, wanted[round], passes=how.passes, scope=how.scope)
+
+
+def _stored(experiment: Experiment, trial: int, store: Store) -> list[tuple[int, int]]:
+    return [key for key in experiment.networks if store.has(experiment, trial, *key)]
+
+
+def _record(experiment: Experiment, trial: int, round: int, draw: int, mask: Mask, run: Run) -> Record:
+    return Record(
+        experiment=experiment,
+        trial=trial,
+        round=round,
+        draw=draw,
+        kept={name: (int(array.sum()), array.size) for name, array in mask.items()},
+        history=run.history,
+        test=run.test,
+        counts=run.counts,
+        weights_sha256=run.final.digest(),
+        seconds=run.seconds,
+        compile_seconds=run.compile_seconds,
+        machine=run.machine,
+        environment=environment.describe(),
+    )
+
+
+def trainer_of(experiment: Experiment) -> Trainer:
+    """The trainer for an experiment, compiled once per process and kept while the tasks are of one kind."""
+    # A trainer knows nothing of masks and controls, so experiments that differ in these alone share one.
+    return _trainer(
+        replace(Experiment(prune=PruneConfig(embeddings=experiment.prune.embeddings)), **_trained(experiment))
+    )
+
+
+def _trained(experiment: Experiment) -> dict[str, object]:
+    """What a trainer depends on, besides the prunable names."""
+    return {name: getattr(experiment, name) for name in ("dataset", "model", "model_options", "text", "train")}
+
+
+@lru_cache(maxsize=1)
+def _trainer(experiment: Experiment) -> Trainer:
+    data = _dataset(experiment.dataset, experiment.text)
+    return Trainer(model_of(experiment, data), data, experiment.train, embeddings=experiment.prune.embeddings)
+
+
+def model_of(experiment: Experiment, data: datasets.Dataset) -> keras.Model:
+    """The model an experiment names, for its data."""
+    options = dict(experiment.model_options) | ({"table": data.table} if data.table else {})
+    return models.build(experiment.model, data.input_shape, data.classes, **options)
+
+
+@cache
+def _dataset(name: str, text: TextConfig | None) -> datasets.Dataset:
+    return datasets.load(name, text)
+
+
+def _one_thread() -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)

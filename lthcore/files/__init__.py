@@ -1,0 +1,1 @@
+"""Array files with checksums, downloads, paths, and the recorded environment."""

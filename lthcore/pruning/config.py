@@ -1,0 +1,136 @@
+"""`PruneConfig`: how masks are made from runs, frozen and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lthcore.checks import Options, check_known, check_positive_whole, check_rate, with_exceptions
+from lthcore.pruning.budgets import BUDGETS
+from lthcore.pruning.prune import SCOPES
+
+CRITERIA = (
+    "large_final",
+    "inert_first",
+    "small_final",
+    "large_init",
+    "magnitude_increase",
+    "movement",
+    "random",
+    "snip",
+    "grasp",
+    "synflow",
+)
+# Never look at trained weights: their masks cost no training.
+UNTRAINED = ("large_init", "random", "snip", "grasp", "synflow")
+
+SCHEDULES = ("iterative", "oneshot")
+BETWEEN = ("rewind", "continue")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneConfig:
+    """How masks are made from runs.
+
+    Args:
+        rounds: number of the last round; round 0 is dense.
+        rate: share of a layer's survivors removed per round.
+        layer_rates: exceptions to `rate`, as (name, rate) pairs.
+        scope: whether layers are pruned apart or compete.
+        criterion: what is worth keeping; see `lthcore.pruning.criteria`.
+        schedule: ``"iterative"`` scores each round by the run before it, ``"oneshot"`` always by the dense run.
+        rewind_step: the k of θ_k to which survivors are rewound; 0 is θ₀.
+        between: what happens to the survivors between two rounds of the search: ``"rewind"`` gives them their early
+            values back, ``"continue"`` lets them train on from their trained values (FC18, appendix B, strategy 2).
+        embeddings: whether trained tables of word vectors are prunable too.
+        prune_step: the step at which a network that is only scored stops training; None trains it to the end. With 0
+            the initial weights themselves are scored. What is left in the end is trained in full.
+        budgets: how the survivors of a mask that costs no search are shared out among the layers: ``"schedule"`` lets
+            each layer shrink by its own rate, ``"uniform"`` gives all the same density, ``"erk"`` larger layers a
+            smaller one; see `lthcore.pruning.budgets`. Their number is the schedule's in any case.
+        passes: in how many passes an untrained network is pruned to a density, scored anew before each.
+        averaged: whether networks that stop early are scored by the moving average of their weights, where the
+            optimizer takes one; False scores the weights themselves, in which the initial ones weigh no more.
+    """
+
+    rounds: int = 16
+    rate: float = 0.2
+    layer_rates: Options = ()
+    scope: str = "layerwise"
+    criterion: str = "large_final"
+    schedule: str = "iterative"
+    rewind_step: int = 0
+    between: str = "rewind"
+    embeddings: bool = False
+    prune_step: int | None = None
+    budgets: str = "schedule"
+    passes: int = 1
+    averaged: bool = True
+
+    def __post_init__(self) -> None:
+        for rate in (self.rate, *dict(self.layer_rates).values()):
+            check_rate(rate)
+        check_known("scope", self.scope, SCOPES)
+        check_known("criterion", self.criterion, CRITERIA)
+        check_known("schedule", self.schedule, SCHEDULES)
+        check_known("between", self.between, BETWEEN)
+        if self.between == "continue" and (self.schedule != "iterative" or not self.trained_scores):
+            raise ValueError("survivors train on only in an iterative search by trained weights: use between='rewind'")
+        if self.between == "continue" and self.rewind_step:
+            raise ValueError("survivors that train on are not rewound: use rewind_step=0")
+        for name in ("rounds", "rewind_step", *(["prune_step"] if self.prune_step is not None else [])):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
+                raise ValueError(f"{name} must be a whole number >= 0, got {getattr(self, name)!r}")
+        self._check_early()
+        self._check_untrained()
+
+    def _check_early(self) -> None:
+        if not self.averaged and (not self.prune_step or self.schedule != "iterative"):
+            raise ValueError("averaged=False is for an iterative search whose networks stop early: give a prune_step")
+        if self.prune_step is None:
+            return
+        if self.criterion in UNTRAINED:
+            raise ValueError(f"criterion {self.criterion!r} looks at no trained weights: use prune_step=None")
+        if self.between == "continue":
+            raise ValueError("survivors that train on are never cut short: use prune_step=None or between='rewind'")
+        if self.rewind_step and self.rewind_step >= self.prune_step:
+            raise ValueError(f"rewind_step ({self.rewind_step}) must come before prune_step ({self.prune_step})")
+
+    def _check_untrained(self) -> None:
+        check_known("budgets", self.budgets, BUDGETS)
+        check_positive_whole("passes", self.passes)
+        if self.budgets != "schedule" and (self.scope == "global" or self.criterion not in UNTRAINED):
+            raise ValueError(
+                f"budgets={self.budgets!r} are for criteria that look at no trained weights, compared layer by layer"
+            )
+        if self.passes > 1 and self.criterion not in UNTRAINED:
+            raise ValueError(f"criterion {self.criterion!r} looks at trained weights: use passes=1 and more rounds")
+
+    def rates(self, names: tuple[str, ...]) -> dict[str, float]:
+        """Pruning rate of each prunable name.
+
+        Raises:
+            ValueError: if `layer_rates` speaks of a name that is not prunable.
+        """
+        return with_exceptions(self.rate, self.layer_rates, names)
+
+    @property
+    def trained_scores(self) -> bool:
+        """Whether the scores come from trained weights at all."""
+        return self.criterion not in UNTRAINED and self.prune_step != 0
+
+    @property
+    def method(self) -> str:
+        """One word for the procedure. ``imp`` is the paper's, to the letter; anything else has another word."""
+        words = {"large_final": "oneshot" if self.schedule == "oneshot" else "imp", "inert_first": "imp_inert_first"}
+        word = words.get(self.criterion, self.criterion)
+        if self.criterion not in ("large_final", *UNTRAINED) and self.schedule == "oneshot":
+            word += "_oneshot"
+        if self.prune_step is not None:
+            word += "_early" if self.averaged else "_early_raw"
+        if self.between == "continue":
+            word += "_continue"
+        if self.rewind_step:
+            word += "_late"
+        word += "_embeddings" if self.embeddings else ""
+        word += f"_{self.budgets}" if self.budgets != "schedule" else ""
+        return word + ("_global" if self.scope == "global" else "")

@@ -1,0 +1,47 @@
+"""Whether a model, data and a training configuration go together."""
+
+from __future__ import annotations
+
+import keras
+
+from lthcore.datasets.base import Dataset
+from lthcore.models import variables as keras_weights
+from lthcore.training.config import TrainConfig
+
+
+def check(model: keras.Model, data: Dataset, config: TrainConfig) -> None:
+    """Refuse what cannot be trained.
+
+    Raises:
+        ValueError: if shapes, labels, loss or the model's last activation do not go together; the message says which.
+    """
+    keras_weights.variables(model)  # refuses models that cannot be read
+    if config.batch_size > len(data.train):
+        raise ValueError(f"batch_size {config.batch_size} exceeds the {len(data.train)} training examples")
+    try:
+        outputs = model(data.train.x[:1], training=False).shape
+    except Exception as error:
+        shape = data.input_shape
+        raise ValueError(
+            f"model {model.name!r} cannot take examples of shape {shape} of {data.name}: {error}"
+        ) from error
+    if data.multilabel != (config.loss == "binary_crossentropy") or (
+        config.stop_by == "validation_micro_f1" and not data.multilabel
+    ):
+        kind = "label sets: use loss='binary_crossentropy'" if data.multilabel else "one class per example"
+        raise ValueError(f"{data.name} has {kind}; got loss={config.loss!r}, stop_by={config.stop_by!r}")
+    heads = ("linear", "sigmoid" if data.multilabel else "softmax")
+    if head(model) not in heads:
+        raise ValueError(f"model {model.name!r} ends in {head(model)}; for {data.name} it must be {' or '.join(heads)}")
+    if outputs[1:] != (data.classes,):
+        raise ValueError(
+            f"model {model.name!r} has outputs of shape {outputs[1:]}, {data.name} needs ({data.classes},)"
+        )
+
+
+def head(model: keras.Model) -> str:
+    """What a model ends in: ``linear`` for logits, or the name of its last activation."""
+    last = model.layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        return "softmax"
+    return getattr(getattr(last, "activation", None), "__name__", "linear")

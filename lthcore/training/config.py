@@ -1,0 +1,72 @@
+"""`TrainConfig`: how one network is trained, frozen and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import isfinite
+
+from lthcore.checks import Options, check_known, check_positive_whole
+
+LOSSES = ("sparse_categorical_crossentropy", "binary_crossentropy")
+STOPS = ("validation_loss", "validation_micro_f1")
+AVERAGE = ("use_ema", "ema_momentum", "ema_overwrite_frequency")  # options of Keras optimizers
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How one network is trained.
+
+    Args:
+        steps: minibatch updates; training always runs to the end.
+        batch_size: examples per step.
+        optimizer: any element-wise Keras optimizer, by its Keras name.
+        learning_rate: its learning rate, constant unless it decays.
+        decay: what the learning rate is multiplied with every `decay_every` steps.
+        decay_every: steps between two decays; 0 for none.
+        optimizer_options: further arguments of the optimizer, as pairs. With ``use_ema`` and ``ema_momentum`` the
+            network is the moving average of its weights over the steps.
+        loss: Keras name of the loss.
+        eval_every: steps between two evaluations of the validation set; the resolution of the early stop.
+        test_every: steps between two evaluations of the test set, a multiple of `eval_every`.
+        stop_by: the column of the history that sets the early stop: the smallest validation loss, or, for documents of
+            several labels, the largest micro-F1 on the validation set at threshold 0.5.
+    """
+
+    steps: int = 50_000
+    batch_size: int = 60
+    optimizer: str = "adam"
+    learning_rate: float = 1.2e-3
+    decay: float = 0.1
+    decay_every: int = 0
+    optimizer_options: Options = ()
+    loss: str = "sparse_categorical_crossentropy"
+    eval_every: int = 100
+    test_every: int = 100
+    stop_by: str = "validation_loss"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "eval_every", "test_every"):
+            check_positive_whole(name, getattr(self, name))
+        if not (isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"learning_rate must be a positive number, got {self.learning_rate!r}")
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"decay must lie in (0, 1], got {self.decay!r}; 0.1 leaves a tenth of the learning rate")
+        if not isinstance(self.decay_every, int) or self.decay_every < 0:
+            raise ValueError(f"decay_every must be a whole number >= 0, got {self.decay_every!r}")
+        if self.test_every % self.eval_every:
+            raise ValueError(f"test_every ({self.test_every}) must be a multiple of eval_every ({self.eval_every})")
+        check_known("loss", self.loss, LOSSES)
+        check_known("stop_by", self.stop_by, STOPS)
+        if "learning_rate" in dict(self.optimizer_options):
+            raise ValueError("learning_rate is a field of its own and cannot stand in optimizer_options as well")
+
+    def without_average(self) -> TrainConfig:
+        """The same training, whose network is its weights themselves and no moving average of them.
+
+        Example:
+            >>> averaged = TrainConfig(optimizer_options=(("use_ema", True), ("ema_momentum", 0.9), ("epsilon", 1e-8)))
+            >>> averaged.without_average().optimizer_options
+            (('epsilon', 1e-08),)
+        """
+        left = tuple(pair for pair in self.optimizer_options if pair[0] not in AVERAGE)
+        return replace(self, optimizer_options=left)

@@ -1,0 +1,352 @@
+"""Configurations: identities that never move, words that never lie, bad values refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lthcore import config
+from lthcore.checks import check_rate
+from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.presets import MNIST_PAPER, MNIST_SHORT
+from lthcore.experiments.presets.mnist import LENET
+from lthcore.pruning import criteria
+from lthcore.pruning.config import PruneConfig
+from lthcore.shrinking.config import FilterConfig
+from lthcore.text.config import TextConfig
+from lthcore.training.config import TrainConfig
+
+# Results lie in folders of these names: should one change, they are orphaned.
+IDENTITIES = {
+    "mnist-lenet_300_100-imp-rewind-44136fa355": Experiment(),
+    "mnist-lenet_300_100-imp-rewind-f15e78d801": MNIST_SHORT[0],
+    "mnist-lenet_300_100-imp-reinit-3650cba38f": MNIST_SHORT[1],
+    "mnist-lenet_300_100-large_init-rewind-be82c6b935": MNIST_SHORT[3],
+    "mnist-lenet_300_100-oneshot-rewind-c3d64271d3": MNIST_SHORT[4],
+    "mnist-lenet_300_100-imp-rewind-9b6b52eba6": MNIST_PAPER[0],
+}
+
+TEXT = {
+    "length": 128,
+    "min_count": 4,
+    "vectors": "glove.txt",
+    "dimension": 50,
+    "window": 5,
+    "negative": 10,
+    "epochs": 7,
+    "oov": "zero",
+    "documents": "all",
+    "bodiless": "drop",
+}
+
+FILTERS = {
+    "every": 400,
+    "rate": 0.6,
+    "removals": 2,
+    "norm": "l2",
+    "layer_rates": (("conv_1", 0.3),),
+    "dropout": "scale",
+}
+FILTERED = replace(LENET, prune=PruneConfig(rounds=0), filters=FilterConfig())
+
+# A change of each field that a result depends on.
+MEANING = {
+    "dataset": replace(LENET, dataset="digits"),
+    "model": replace(LENET, model="another"),
+    "control": replace(LENET, control="shuffle"),
+    "train.steps": replace(LENET, train=replace(LENET.train, steps=4_000)),
+    "train.batch_size": replace(LENET, train=replace(LENET.train, batch_size=61)),
+    "train.optimizer": replace(LENET, train=replace(LENET.train, optimizer="sgd")),
+    "train.learning_rate": replace(LENET, train=replace(LENET.train, learning_rate=1.2e-4)),
+    "train.decay": replace(LENET, train=replace(LENET.train, decay=0.5)),
+    "train.decay_every": replace(LENET, train=replace(LENET.train, decay_every=25_000)),
+    "train.optimizer_options": replace(LENET, train=replace(LENET.train, optimizer_options=(("epsilon", 1e-7),))),
+    "train.eval_every": replace(LENET, train=replace(LENET.train, eval_every=50)),
+    "train.test_every": replace(LENET, train=replace(LENET.train, test_every=200)),
+    "prune.rate": replace(LENET, prune=replace(LENET.prune, rate=0.3)),
+    "prune.layer_rates": replace(LENET, prune=replace(LENET.prune, layer_rates=())),
+    "prune.scope": replace(LENET, prune=replace(LENET.prune, scope="global")),
+    "prune.criterion": replace(LENET, prune=replace(LENET.prune, criterion="movement")),
+    "prune.schedule": replace(LENET, prune=replace(LENET.prune, schedule="oneshot")),
+    "prune.rewind_step": replace(LENET, prune=replace(LENET.prune, rewind_step=100)),
+    "prune.between": replace(LENET, prune=replace(LENET.prune, between="continue")),
+    "prune.prune_step": replace(LENET, prune=replace(LENET.prune, prune_step=100)),
+    "prune.averaged": replace(LENET, prune=replace(LENET.prune, prune_step=100, averaged=False)),
+    "prune.budgets": replace(LENET, prune=replace(LENET.prune, criterion="random", budgets="erk")),
+    "prune.passes": replace(LENET, prune=replace(LENET.prune, criterion="synflow", passes=100)),
+    "prune.embeddings": replace(LENET, prune=replace(LENET.prune, embeddings=True)),
+    "train.stop_by": replace(LENET, train=replace(LENET.train, stop_by="validation_micro_f1")),
+    "train.loss": replace(LENET, train=replace(LENET.train, loss="binary_crossentropy")),
+    "model_options": replace(LENET, model_options=(("variant", "static"),)),
+    "text": replace(LENET, text=TextConfig(length=100)),
+    **{f"text.{name}": replace(LENET, text=TextConfig(**{name: value})) for name, value in TEXT.items()},
+    "filters": FILTERED,
+    **{f"filters.{name}": replace(FILTERED, filters=FilterConfig(**{name: v})) for name, v in FILTERS.items()},
+}
+
+# A change of each field that only says how much is computed.
+EXTENT = {
+    "trials": replace(LENET, trials=1),
+    "rungs": replace(LENET, rungs=(3, 7)),
+    "draws": replace(LENET, draws=4),
+    "prune.rounds": replace(LENET, prune=replace(LENET.prune, rounds=30)),
+}
+
+
+@pytest.mark.parametrize(("identity", "experiment"), IDENTITIES.items(), ids=IDENTITIES)
+def test_identities_are_frozen(identity, experiment):
+    assert experiment.identity == identity
+
+
+@pytest.mark.parametrize("experiment", EXTENT.values(), ids=EXTENT)
+def test_extending_an_experiment_keeps_its_identity(experiment):
+    assert experiment != LENET
+    assert experiment.identity == LENET.identity
+
+
+def test_every_other_difference_is_another_identity():
+    identities = {experiment.identity for experiment in (LENET, *MEANING.values())}
+    assert len(identities) == 1 + len(MEANING)
+
+
+def test_every_field_is_either_meaning_or_extent():
+    inner = {f"train.{entry.name}" for entry in fields(TrainConfig)} | {
+        f"prune.{entry.name}" for entry in fields(PruneConfig)
+    }
+    inner |= {f"text.{entry.name}" for entry in fields(TextConfig)}
+    inner |= {f"filters.{entry.name}" for entry in fields(FilterConfig)}
+    outer = {entry.name for entry in fields(Experiment)} - {"train", "prune"}
+    assert inner | outer == set(MEANING) | set(EXTENT)
+
+
+def test_a_new_field_with_a_default_orphans_no_result():
+    @dataclass(frozen=True, kw_only=True)
+    class LaterTrainConfig(TrainConfig):
+        warmup: int = 0
+
+    @dataclass(frozen=True, kw_only=True)
+    class LaterExperiment(Experiment):
+        augmentation: str = "none"
+
+    now = Experiment(train=TrainConfig(steps=500))
+    later = LaterExperiment(train=LaterTrainConfig(steps=500))
+    assert later.identity == now.identity
+    assert replace(later, augmentation="shift").identity != now.identity
+    assert replace(later, train=replace(later.train, warmup=100)).identity != now.identity
+
+
+def test_equal_experiments_have_equal_identities():
+    whole = Experiment(train=TrainConfig(learning_rate=1))
+    assert whole == Experiment(train=TrainConfig(learning_rate=1.0))
+    assert whole.identity == Experiment(train=TrainConfig(learning_rate=1.0)).identity
+
+
+def test_a_default_spelled_out_is_no_difference():
+    spelled_out = Experiment(train=TrainConfig(steps=50_000), prune=PruneConfig(rate=0.2), control="rewind")
+    assert spelled_out.identity == Experiment().identity
+
+
+@pytest.mark.parametrize(
+    ("word", "changes"),
+    [
+        ("imp", {}),
+        ("imp", {"rate": 0.5, "rounds": 3, "layer_rates": (("output/kernel", 0.1),)}),
+        ("imp_late", {"rewind_step": 100}),
+        ("imp_global", {"scope": "global"}),
+        ("imp_late_global", {"scope": "global", "rewind_step": 100}),
+        ("oneshot", {"schedule": "oneshot"}),
+        ("oneshot_late", {"schedule": "oneshot", "rewind_step": 100}),
+        ("large_init", {"criterion": "large_init"}),
+        ("large_init", {"criterion": "large_init", "schedule": "oneshot"}),
+        ("random", {"criterion": "random"}),
+        ("random_global", {"criterion": "random", "scope": "global"}),
+        ("movement", {"criterion": "movement"}),
+        ("movement_oneshot", {"criterion": "movement", "schedule": "oneshot"}),
+    ],
+)
+def test_imp_is_the_papers_procedure_and_anything_else_has_another_word(word, changes):
+    experiment = Experiment(prune=PruneConfig(**changes))
+    assert experiment.prune.method == word
+    assert experiment.identity.startswith(f"mnist-lenet_300_100-{word}-rewind-")
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_chain", "rounds"),
+    [
+        ({}, True, (0, 1, 2, 3)),
+        ({"control": "reinit"}, False, (1, 2, 3)),
+        ({"control": "reinit", "rungs": (2,)}, False, (2,)),
+        ({"control": "shuffle"}, False, (1, 2, 3)),
+        ({"prune": PruneConfig(rounds=3, schedule="oneshot")}, False, (1, 2, 3)),
+        ({"prune": PruneConfig(rounds=3, criterion="random"), "rungs": (1, 3)}, False, (1, 3)),
+        ({"prune": PruneConfig(rounds=3, criterion="small_final")}, True, (0, 1, 2, 3)),
+    ],
+)
+def test_only_masks_that_need_the_round_before_make_a_chain(changes, is_chain, rounds):
+    experiment = Experiment(**{"prune": PruneConfig(rounds=3)} | changes)
+    assert experiment.is_chain is is_chain
+    assert experiment.rounds == rounds
+
+
+def test_every_name_gets_its_rate():
+    rates = PruneConfig(rate=0.2, layer_rates=(("b", 0.1),)).rates(("a", "b"))
+    assert rates == {"a": 0.2, "b": 0.1}
+    with pytest.raises(ValueError, match="unknown name in layer_rates 'b'; known are a, c"):
+        PruneConfig(layer_rates=(("b", 0.1),)).rates(("a", "c"))
+
+
+def test_the_words_are_those_of_the_registries():
+    assert tuple(criteria.CRITERIA) == config.CRITERIA
+    assert set(config.UNTRAINED) <= set(config.CRITERIA)
+    assert (PruneConfig().criterion, PruneConfig().scope, PruneConfig().schedule) == (
+        "large_final",
+        "layerwise",
+        "iterative",
+    )
+
+
+rates = st.floats(0, 0.99)
+experiments = st.builds(
+    Experiment,
+    dataset=st.sampled_from(["mnist", "digits"]),
+    control=st.sampled_from([control for control in config.CONTROLS if control != "continue"]),
+    trials=st.integers(1, 9),
+    rungs=st.lists(st.integers(1, 5), max_size=3).map(tuple),
+    train=st.builds(
+        TrainConfig,
+        steps=st.integers(100, 10_000),
+        learning_rate=st.floats(1e-6, 10, exclude_min=True),
+        optimizer_options=st.lists(
+            st.tuples(st.text(min_size=1), st.one_of(st.floats(allow_nan=False), st.booleans(), st.text())), max_size=2
+        ).map(tuple),
+    ),
+    prune=st.builds(
+        PruneConfig,
+        rounds=st.integers(5, 30),
+        rate=rates,
+        layer_rates=st.lists(st.tuples(st.text(min_size=1), rates), max_size=2).map(tuple),
+        scope=st.sampled_from(config.SCOPES),
+        criterion=st.sampled_from(config.CRITERIA),
+        schedule=st.sampled_from(config.SCHEDULES),
+        rewind_step=st.integers(0, 99),
+    ),
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=80)
+@given(experiment=experiments)
+def test_an_experiment_survives_a_trip_through_json(experiment):
+    back = Experiment.from_dict(json.loads(json.dumps(experiment.to_dict())))
+    assert back == experiment
+    assert back.identity == experiment.identity
+
+
+def test_a_description_written_before_a_field_existed_is_still_read():
+    old = LENET.to_dict()
+    del old["draws"], old["train"]["test_every"], old["prune"]["rewind_step"]
+    assert Experiment.from_dict(old) == LENET
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, 20, float("nan"), float("inf")])
+def test_a_rate_outside_0_to_1_is_refused_wherever_it_enters(rate):
+    for enter in (
+        lambda: check_rate(rate),
+        lambda: PruneConfig(rate=rate),
+        lambda: PruneConfig(layer_rates=(("output/kernel", rate),)),
+        lambda: FilterConfig(rate=rate),
+        lambda: FilterConfig(layer_rates=(("conv_1", rate),)),
+    ):
+        with pytest.raises(ValueError, match=r"a pruning rate must lie in \[0, 1\), got"):
+            enter()
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "message"),
+    [
+        (TrainConfig, "steps", 0, "steps must be a whole number >= 1, got 0"),
+        (TrainConfig, "steps", 10.0, "steps must be a whole number >= 1"),
+        (TrainConfig, "batch_size", True, "batch_size must be a whole number >= 1"),
+        (TrainConfig, "eval_every", -5, "eval_every must be a whole number >= 1"),
+        (TrainConfig, "test_every", 150, r"test_every \(150\) must be a multiple of eval_every \(100\)"),
+        (TrainConfig, "learning_rate", 0.0, "learning_rate must be a positive number"),
+        (TrainConfig, "learning_rate", float("nan"), "learning_rate must be a positive number"),
+        (TrainConfig, "learning_rate", float("inf"), "learning_rate must be a positive number"),
+        (TrainConfig, "loss", "mse", "unknown loss 'mse'; known are sparse_categorical_crossentropy"),
+        (PruneConfig, "rounds", -1, "rounds must be a whole number >= 0"),
+        (PruneConfig, "rewind_step", 0.5, "rewind_step must be a whole number >= 0"),
+        (PruneConfig, "criterion", "large", "unknown criterion 'large'; known are large_final, inert_first, small"),
+        (PruneConfig, "scope", "local", "unknown scope 'local'; known are layerwise, global"),
+        (PruneConfig, "schedule", "once", "unknown schedule 'once'; known are iterative, oneshot"),
+        (FilterConfig, "every", 0, "every must be a whole number >= 1, got 0"),
+        (FilterConfig, "removals", 1.5, "removals must be a whole number >= 1"),
+        (FilterConfig, "norm", "l3", "unknown norm 'l3'; known are l1, l2"),
+        (FilterConfig, "dropout", "less", "unknown dropout 'less'; known are keep, scale"),
+        (Experiment, "control", "none", "unknown control 'none'; known are rewind, continue, reinit"),
+        (Experiment, "trials", 0, "trials must be a whole number >= 1"),
+        (Experiment, "draws", 0, "draws must be a whole number >= 1"),
+        (Experiment, "rungs", (0,), "rungs must lie in 1 … 16, the last round"),
+        (Experiment, "rungs", (17,), "rungs must lie in 1 … 16, the last round"),
+    ],
+)
+def test_an_impossible_value_is_one_clear_error(kind, field, value, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**{field: value})
+
+
+def test_a_rewind_step_lies_before_the_end_of_training():
+    prune = PruneConfig(rewind_step=500)
+    assert Experiment(train=TrainConfig(steps=501), prune=prune).prune.rewind_step == 500
+    with pytest.raises(ValueError, match=r"rewind_step \(500\) must come before the end of training \(500\)"):
+        Experiment(train=TrainConfig(steps=500), prune=prune)
+
+
+@pytest.mark.parametrize("value", [Experiment(), TrainConfig(), PruneConfig(), FilterConfig()])
+def test_configurations_are_frozen_and_take_keywords_only(value):
+    name = fields(value)[0].name
+    with pytest.raises(AttributeError, match="cannot assign"):
+        setattr(value, name, getattr(value, name))
+    with pytest.raises(TypeError, match="positional"):
+        type(value)(getattr(value, name))
+
+
+def test_training_on_belongs_to_a_search_by_trained_weights():
+    on = replace(LENET, prune=replace(LENET.prune, between="continue"), control="continue")
+    assert on.is_chain
+    assert on.search == on
+    assert on.prune.method == "imp_continue"
+    rewound = replace(on, control="rewind")
+    assert not rewound.is_chain
+    assert rewound.search == on
+    with pytest.raises(ValueError, match="needs a search in which survivors train on"):
+        replace(LENET, control="continue")
+    with pytest.raises(ValueError, match="only in an iterative search by trained weights"):
+        PruneConfig(between="continue", schedule="oneshot")
+    with pytest.raises(ValueError, match="survivors that train on are not rewound"):
+        PruneConfig(between="continue", rewind_step=5)
+
+
+def test_only_controls_that_draw_are_repeated():
+    rewound = replace(LENET, prune=replace(LENET.prune, rounds=2), draws=2)
+    assert rewound.networks == ((0, 0), (1, 0), (2, 0))
+    assert replace(rewound, control="reinit").networks == ((1, 0), (1, 1), (2, 0), (2, 1))
+
+
+def test_where_filters_are_removed_there_are_no_masks():
+    assert FILTERED.identity.startswith("mnist-lenet_300_100-filters-")
+    assert Experiment.from_dict(json.loads(json.dumps(FILTERED.to_dict()))) == FILTERED
+    uneven = replace(FILTERED, filters=FilterConfig(layer_rates=(("hidden_1", 0.2),)))
+    assert Experiment.from_dict(json.loads(json.dumps(uneven.to_dict()))) == uneven
+    assert uneven.filters.rates(("hidden_1", "hidden_2")) == {"hidden_1": 0.2, "hidden_2": 0.5}
+    for changes in (
+        {"prune": PruneConfig(rounds=2)},
+        {"prune": PruneConfig(rounds=0, rate=0.3)},
+        {"control": "reinit"},
+    ):
+        with pytest.raises(ValueError, match="where whole filters are removed there are no masks"):
+            replace(FILTERED, **changes)
+    with pytest.raises(ValueError, match=r"the last filters go after step 1000 .*before the end of training \(1000\)"):
+        replace(FILTERED, train=TrainConfig(steps=1_000), filters=FilterConfig(removals=2))
