@@ -16,7 +16,7 @@ PACKAGE = Path(lthcore.__file__).parent
 EDGES = imports(PACKAGE)
 
 # Rooms that compute without any framework but NumPy.
-NUMPY = ("checks", "files", "pruning", "text", "datasets", "lottery")
+NUMPY = ("checks", "registry", "files", "pruning", "text", "datasets", "lottery")
 # What the book is made with, and the laboratory does without.
 BOOKISH = ("IPython", "jupytext", "myst_nb", "nbformat", "papermill", "jupyter_book", "sphinx", "companion")
 

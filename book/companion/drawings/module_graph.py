@@ -11,6 +11,7 @@ from pathlib import Path
 # rooms that stand before it, and from one another without a circle. All other lists of modules follow from this one.
 ROOMS = (
     "checks",
+    "registry",
     "files",
     "pruning",
     "text",
