@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from lthcore.pruning.config import PruneConfig
-from lthcore.pruning.criteria import CRITERIA, Evidence, Probe
+from lthcore.pruning.criteria import Evidence, Probe
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.prune import prune
 from lthcore.pruning.seeds import Seeds
@@ -73,7 +73,8 @@ def find_tickets(
     Raises:
         ValueError: if the schedule is one-shot, or the prune step 0: such masks all come from one network, see
             `prune.ladder`; if a search whose survivors train on is to be resumed: it needs the weights, not
-            only the mask; or if no average is to be scored: that is a matter of the trainer's optimizer.
+            only the mask; if no average is to be scored, or word vectors are to be pruned that
+            the trainer does not prune: both are the trainer's to say; or for budgets and passes.
         DivergedError: naming trial, round and step.
 
     Example:
@@ -83,11 +84,11 @@ def find_tickets(
     Source: {cite}`FC18`, section 1 (identifying winning tickets); with a rewind step > 0, {cite}`FDRC19`.
     Book: chapter *Reproduction*.
     """
-    _check(config, resume)
+    _check(trainer, config, resume)
     theta_0 = trainer.fresh(seeds.init)
     k = config.rewind_step
     theta_k = early_weights(trainer, theta_0, k, seeds)
-    rates, criterion = config.rates(trainer.prunable), CRITERIA[config.criterion]
+    rates, criterion = config.rates(trainer.prunable), config.scored_by
     first, mask = resume or (0, Mask.dense(theta_0, trainer.prunable))
     ticket = rewind(mask, to=theta_0)
     if first:
@@ -110,11 +111,20 @@ def find_tickets(
             ticket = rewind(pruned, to=run.final)
 
 
-def _check(config: PruneConfig, resume: tuple[int, Mask] | None) -> None:
+def _check(trainer: Trains, config: PruneConfig, resume: tuple[int, Mask] | None) -> None:
     if config.schedule != "iterative" or config.prune_step == 0:
         raise ValueError("the search trains in every round; for masks of one network use lthcore.pruning.prune.ladder")
     if not config.averaged:
         raise ValueError("a trainer scores what it trains: with averaged=True give it an optimizer without use_ema")
+    if config.budgets != "schedule" or config.passes != 1:
+        raise ValueError(
+            "budgets and passes are for masks of untrained networks, which no search makes: use budgets='schedule' and "
+            "passes=1, or lthcore.pruning.budgets.prune_untrained"
+        )
+    if config.embeddings and not any(name.endswith("embeddings") for name in trainer.prunable):
+        raise ValueError(
+            "the trainer says what is prunable: embeddings=True needs a trainer that was made with it as well"
+        )
     if resume and config.between == "continue":
         raise ValueError("survivors that train on need the weights of the round before: start at round 0")
 

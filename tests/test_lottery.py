@@ -113,15 +113,14 @@ def test_survivors_get_their_initial_weights_back_exactly():
             assert not np.isin(done.run.final[name][kept], theta_0[name]).any(), "training moved them all"
 
 
-def test_each_round_is_scored_by_its_own_evidence(monkeypatch):
+def test_each_round_is_scored_by_its_own_evidence():
     seen = []
 
     def spying(evidence):
         seen.append(evidence)
         return CRITERIA["movement"](evidence)
 
-    monkeypatch.setitem(CRITERIA, "magnitude_increase", spying)
-    trainer, rounds = search(PruneConfig(rounds=3, rewind_step=2, criterion="magnitude_increase"))
+    trainer, rounds = search(PruneConfig(rounds=3, rewind_step=2, criterion=spying))
     for done, evidence in zip(rounds, seen, strict=True):
         assert evidence.mask == done.ticket.mask
         assert evidence.initial == trainer.fresh(Seeds(0).init), "θ₀, whole, whatever the ticket starts from"
@@ -247,3 +246,16 @@ def test_survivors_that_train_on_are_not_resumed_from_a_mask_alone():
     mask = Mask.dense(trainer.fresh(Seeds(0).init), trainer.prunable)
     with pytest.raises(ValueError, match="start at round 0"):
         next(find_tickets(trainer, PruneConfig(rounds=3, between="continue"), Seeds(0), resume=(1, mask)))
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (PruneConfig(criterion="random", budgets="erk"), "budgets and passes are for masks of untrained networks"),
+        (PruneConfig(criterion="snip", passes=3), "budgets and passes are for masks of untrained networks"),
+        (PruneConfig(embeddings=True), "embeddings=True needs a trainer that was made with it"),
+    ],
+)
+def test_what_a_search_does_not_do_is_refused(config, told):
+    with pytest.raises(ValueError, match=told):
+        next(find_tickets(FakeTrainer(), config, Seeds(0)))

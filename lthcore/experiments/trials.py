@@ -18,8 +18,9 @@ from lthcore.files import environment
 from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.pruning import budgets
 from lthcore.pruning.config import PruneConfig
-from lthcore.pruning.criteria import CRITERIA, Evidence, Scores
+from lthcore.pruning.criteria import Evidence, Scores
 from lthcore.pruning.mask import Mask
+from lthcore.pruning.prune import protected
 from lthcore.pruning.seeds import Seeds
 from lthcore.pruning.ticket import Ticket, reinit, rewind, shuffle
 from lthcore.text.config import TextConfig
@@ -159,10 +160,13 @@ def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]
             rng=seeds.score(0),
             probe=trainer.probe,
         )
-        return CRITERIA[how.criterion](evidence)
+        return how.scored_by(evidence)
 
-    wanted = budgets.counts(dense.mask, how.rates(trainer.prunable), how.rounds, how.budgets)
-    return lambda round: budgets.prune_untrained(dense.mask, score, wanted[round], passes=how.passes, scope=how.scope)
+    rates = how.rates(trainer.prunable)
+    wanted = budgets.counts(dense.mask, rates, how.rounds, how.budgets)
+    return lambda round: budgets.prune_untrained(
+        dense.mask, score, wanted[round], passes=how.passes, scope=how.scope, protect=protected(rates)
+    )
 
 
 def _stored(experiment: Experiment, trial: int, store: Store) -> list[tuple[int, int]]:

@@ -6,11 +6,12 @@ compared, all keep as many weights as the search has left at the same round; the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
-from lthcore.pruning.criteria import Scores
+from lthcore.checks import check_known
+from lthcore.pruning.criteria.evidence import Scores
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.prune import keep, removals
 
@@ -38,8 +39,7 @@ def counts(mask: Mask, rates: Mapping[str, float], rounds: int, budgets: str = "
     Source: {cite}`MMS18` (Erdős–Rényi budgets) and {cite}`EGM20`, section 3 (kernels), for ``"erk"``.
     Book: chapter *Early tickets*.
     """
-    if budgets not in BUDGETS:
-        raise ValueError(f"unknown budgets {budgets!r}; known are {', '.join(BUDGETS)}")
+    check_known("budgets", budgets, BUDGETS)
     found: list[Counts] = [{name: int(array.sum()) for name, array in mask.items()}]
     for _ in range(rounds):
         found.append({name: n - removals(n, rates[name]) for name, n in found[-1].items()})
@@ -57,6 +57,7 @@ def prune_untrained(
     *,
     passes: int = 1,
     scope: str = "layerwise",
+    protect: Collection[str] = (),
 ) -> Mask:
     """Prune a network that is not trained in between, down to given counts.
 
@@ -66,6 +67,7 @@ def prune_untrained(
         wanted: survivors of each layer in the end; with global scope only their sum counts.
         passes: densities fall from pass to pass by one factor.
         scope: ``"layerwise"`` or ``"global"``.
+        protect: names that lose nothing.
 
     Source: {cite}`TKYG20`, algorithm 1, for more than one pass.
     Book: chapter *Early tickets*.
@@ -73,12 +75,13 @@ def prune_untrained(
     start = {name: int(array.sum()) for name, array in mask.items()}
     left = {name: wanted[name] / n for name, n in start.items()}
     if scope == "global":
-        left = dict.fromkeys(start, sum(wanted.values()) / sum(start.values()))
+        competing = [name for name in start if name not in protect]
+        left |= dict.fromkeys(competing, sum(wanted[n] for n in competing) / sum(start[n] for n in competing))
     for number in range(1, passes):
         share = {name: left[name] ** (number / passes) for name in start}
         on_the_way = {name: max(round(n * share[name]), 1) for name, n in start.items()}
-        mask = keep(mask, score(mask), on_the_way, scope=scope)
-    return keep(mask, score(mask), wanted, scope=scope)
+        mask = keep(mask, score(mask), on_the_way, scope=scope, protect=protect)
+    return keep(mask, score(mask), wanted, scope=scope, protect=protect)
 
 
 def _kernel_densities(mask: Mask) -> np.ndarray:

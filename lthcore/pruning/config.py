@@ -6,22 +6,8 @@ from dataclasses import dataclass
 
 from lthcore.checks import Options, check_known, check_positive_whole, check_rate, with_exceptions
 from lthcore.pruning.budgets import BUDGETS
+from lthcore.pruning.criteria import Criterion, Score, named
 from lthcore.pruning.prune import SCOPES
-
-CRITERIA = (
-    "large_final",
-    "inert_first",
-    "small_final",
-    "large_init",
-    "magnitude_increase",
-    "movement",
-    "random",
-    "snip",
-    "grasp",
-    "synflow",
-)
-# Never look at trained weights: their masks cost no training.
-UNTRAINED = ("large_init", "random", "snip", "grasp", "synflow")
 
 SCHEDULES = ("iterative", "oneshot")
 BETWEEN = ("rewind", "continue")
@@ -36,7 +22,8 @@ class PruneConfig:
         rate: share of a layer's survivors removed per round.
         layer_rates: exceptions to `rate`, as (name, rate) pairs.
         scope: whether layers are pruned apart or compete.
-        criterion: what is worth keeping; see `lthcore.pruning.criteria`.
+        criterion: what is worth keeping: the name of a registered criterion, a `Criterion`, or a function from evidence
+            to scores; see `lthcore.pruning.criteria`. A registered one is kept by its name, which can be stored.
         schedule: ``"iterative"`` scores each round by the run before it, ``"oneshot"`` always by the dense run.
         rewind_step: the k of θ_k to which survivors are rewound; 0 is θ₀.
         between: what happens to the survivors between two rounds of the search: ``"rewind"`` gives them their early
@@ -56,7 +43,7 @@ class PruneConfig:
     rate: float = 0.2
     layer_rates: Options = ()
     scope: str = "layerwise"
-    criterion: str = "large_final"
+    criterion: str | Criterion | Score = "large_final"
     schedule: str = "iterative"
     rewind_step: int = 0
     between: str = "rewind"
@@ -70,7 +57,8 @@ class PruneConfig:
         for rate in (self.rate, *dict(self.layer_rates).values()):
             check_rate(rate)
         check_known("scope", self.scope, SCOPES)
-        check_known("criterion", self.criterion, CRITERIA)
+        criterion = named(self.criterion)
+        object.__setattr__(self, "criterion", criterion.name if criterion.registered else criterion)
         check_known("schedule", self.schedule, SCHEDULES)
         check_known("between", self.between, BETWEEN)
         if self.between == "continue" and (self.schedule != "iterative" or not self.trained_scores):
@@ -88,8 +76,8 @@ class PruneConfig:
             raise ValueError("averaged=False is for an iterative search whose networks stop early: give a prune_step")
         if self.prune_step is None:
             return
-        if self.criterion in UNTRAINED:
-            raise ValueError(f"criterion {self.criterion!r} looks at no trained weights: use prune_step=None")
+        if self.scored_by.untrained:
+            raise ValueError(f"criterion {self.scored_by.name!r} looks at no trained weights: use prune_step=None")
         if self.between == "continue":
             raise ValueError("survivors that train on are never cut short: use prune_step=None or between='rewind'")
         if self.rewind_step and self.rewind_step >= self.prune_step:
@@ -98,12 +86,14 @@ class PruneConfig:
     def _check_untrained(self) -> None:
         check_known("budgets", self.budgets, BUDGETS)
         check_positive_whole("passes", self.passes)
-        if self.budgets != "schedule" and (self.scope == "global" or self.criterion not in UNTRAINED):
+        if self.budgets != "schedule" and (self.scope == "global" or not self.scored_by.untrained):
             raise ValueError(
                 f"budgets={self.budgets!r} are for criteria that look at no trained weights, compared layer by layer"
             )
-        if self.passes > 1 and self.criterion not in UNTRAINED:
-            raise ValueError(f"criterion {self.criterion!r} looks at trained weights: use passes=1 and more rounds")
+        if self.passes > 1 and not self.scored_by.untrained:
+            raise ValueError(
+                f"criterion {self.scored_by.name!r} looks at trained weights: use passes=1 and more rounds"
+            )
 
     def rates(self, names: tuple[str, ...]) -> dict[str, float]:
         """Pruning rate of each prunable name.
@@ -114,16 +104,22 @@ class PruneConfig:
         return with_exceptions(self.rate, self.layer_rates, names)
 
     @property
+    def scored_by(self) -> Criterion:
+        """The criterion as a value."""
+        return named(self.criterion)
+
+    @property
     def trained_scores(self) -> bool:
         """Whether the scores come from trained weights at all."""
-        return self.criterion not in UNTRAINED and self.prune_step != 0
+        return not self.scored_by.untrained and self.prune_step != 0
 
     @property
     def method(self) -> str:
         """One word for the procedure. ``imp`` is the paper's, to the letter; anything else has another word."""
         words = {"large_final": "oneshot" if self.schedule == "oneshot" else "imp", "inert_first": "imp_inert_first"}
-        word = words.get(self.criterion, self.criterion)
-        if self.criterion not in ("large_final", *UNTRAINED) and self.schedule == "oneshot":
+        name = self.scored_by.name
+        word = words.get(name, name)
+        if name != "large_final" and not self.scored_by.untrained and self.schedule == "oneshot":
             word += "_oneshot"
         if self.prune_step is not None:
             word += "_early" if self.averaged else "_early_raw"

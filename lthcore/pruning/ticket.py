@@ -17,13 +17,18 @@ class Ticket:
 
     Args:
         mask: which weights exist.
-        weights: where they start; pruned weights are zero.
+        weights: where they start; pruned weights are set to zero, whatever they are given as.
         at_step: the training step these weights belong to; training goes on from there. 0 for θ₀.
     """
 
     mask: Mask
     weights: Weights
     at_step: int = 0
+
+    def __post_init__(self) -> None:
+        # A ticket that kept pruned values could be scored as the network it was taken from.
+        if any(np.any(self.weights[name][~kept]) for name, kept in self.mask.items() if name in self.weights):
+            object.__setattr__(self, "weights", self.mask.apply(self.weights))
 
     @classmethod
     def dense(cls, weights: Weights, prunable: tuple[str, ...]) -> Ticket:

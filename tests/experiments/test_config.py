@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore import config
 from lthcore.checks import check_rate
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import CONTROLS, Experiment
 from lthcore.experiments.presets import MNIST_PAPER, MNIST_SHORT
 from lthcore.experiments.presets.mnist import LENET
-from lthcore.pruning import criteria
-from lthcore.pruning.config import PruneConfig
+from lthcore.pruning.config import SCHEDULES, PruneConfig
+from lthcore.pruning.criteria import CRITERIA
+from lthcore.pruning.prune import SCOPES
 from lthcore.shrinking.config import FilterConfig
 from lthcore.text.config import TextConfig
 from lthcore.training.config import TrainConfig
@@ -199,9 +199,7 @@ def test_every_name_gets_its_rate():
         PruneConfig(layer_rates=(("b", 0.1),)).rates(("a", "c"))
 
 
-def test_the_words_are_those_of_the_registries():
-    assert tuple(criteria.CRITERIA) == config.CRITERIA
-    assert set(config.UNTRAINED) <= set(config.CRITERIA)
+def test_the_defaults_are_the_papers():
     assert (PruneConfig().criterion, PruneConfig().scope, PruneConfig().schedule) == (
         "large_final",
         "layerwise",
@@ -213,7 +211,7 @@ rates = st.floats(0, 0.99)
 experiments = st.builds(
     Experiment,
     dataset=st.sampled_from(["mnist", "digits"]),
-    control=st.sampled_from([control for control in config.CONTROLS if control != "continue"]),
+    control=st.sampled_from([control for control in CONTROLS if control != "continue"]),
     trials=st.integers(1, 9),
     rungs=st.lists(st.integers(1, 5), max_size=3).map(tuple),
     train=st.builds(
@@ -229,9 +227,9 @@ experiments = st.builds(
         rounds=st.integers(5, 30),
         rate=rates,
         layer_rates=st.lists(st.tuples(st.text(min_size=1), rates), max_size=2).map(tuple),
-        scope=st.sampled_from(config.SCOPES),
-        criterion=st.sampled_from(config.CRITERIA),
-        schedule=st.sampled_from(config.SCHEDULES),
+        scope=st.sampled_from(SCOPES),
+        criterion=st.sampled_from(list(CRITERIA)),
+        schedule=st.sampled_from(SCHEDULES),
         rewind_step=st.integers(0, 99),
     ),
 )
@@ -278,7 +276,7 @@ def test_a_rate_outside_0_to_1_is_refused_wherever_it_enters(rate):
         (TrainConfig, "loss", "mse", "unknown loss 'mse'; known are sparse_categorical_crossentropy"),
         (PruneConfig, "rounds", -1, "rounds must be a whole number >= 0"),
         (PruneConfig, "rewind_step", 0.5, "rewind_step must be a whole number >= 0"),
-        (PruneConfig, "criterion", "large", "unknown criterion 'large'; known are large_final, inert_first, small"),
+        (PruneConfig, "criterion", "large", "unknown criterion 'large'; known are .*large_final, inert_first, small"),
         (PruneConfig, "scope", "local", "unknown scope 'local'; known are layerwise, global"),
         (PruneConfig, "schedule", "once", "unknown schedule 'once'; known are iterative, oneshot"),
         (FilterConfig, "every", 0, "every must be a whole number >= 1, got 0"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from probes import FakeProbe
 
 from lthcore.lottery import find_tickets
-from lthcore.pruning.config import UNTRAINED, PruneConfig
+from lthcore.pruning import criteria
+from lthcore.pruning.config import PruneConfig
 from lthcore.pruning.criteria import CRITERIA, Evidence
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.seeds import Seeds
@@ -59,7 +62,7 @@ def test_random_scores_come_from_the_given_stream_and_nothing_else():
 @pytest.mark.parametrize("name", CRITERIA)
 def test_criteria_said_to_need_no_training_never_look_at_trained_weights(name):
     trained, otherwise = (CRITERIA[name](evidence(final=final))["w"] for final in (FINAL, [9.0, 8.0, 7.0, 6.0, 0.0]))
-    assert np.array_equal(trained, otherwise) is (name in UNTRAINED)
+    assert np.array_equal(trained, otherwise) is CRITERIA[name].untrained
 
 
 class ReversingTrainer:
@@ -104,3 +107,59 @@ def test_inert_first_scores_magnitude_and_puts_inert_survivors_last():
     scores = CRITERIA["inert_first"](given)
     assert scores["a"].tolist() == [[-1.0, -1.0], [0.5, -1.0]]  # only input 1 varies, only unit 0 leads on
     assert scores["b"].tolist() == [[2.0], [-1.0]]
+
+
+def upwards(evidence):
+    """A criterion of somebody else's."""
+    return {name: evidence.final[name] for name in evidence.mask}
+
+
+@pytest.fixture
+def registered():
+    criteria.register(upwards, reads="initial")
+    yield upwards
+    CRITERIA.remove("upwards")
+
+
+def test_a_function_goes_straight_into_a_configuration():
+    config = PruneConfig(criterion=upwards)
+    assert config.scored_by.name == config.method == "upwards"
+    assert not config.scored_by.registered
+    assert config.scored_by(evidence())["w"].tolist() == evidence().final["w"].tolist()
+    assert config == PruneConfig(criterion=upwards) == replace(config)
+
+
+def test_a_registered_criterion_is_kept_by_its_name(registered):
+    for given in (registered, "upwards", CRITERIA["upwards"]):
+        assert PruneConfig(criterion=given).criterion == "upwards"
+    assert PruneConfig(criterion="upwards").scored_by.untrained
+    assert criteria.upwards is registered
+
+
+def test_own_criteria_of_the_package_may_be_given_as_functions():
+    assert PruneConfig(criterion=criteria.movement) == PruneConfig(criterion="movement")
+
+
+def test_names_are_taken_once(registered):
+    with pytest.raises(ValueError, match="criterion 'upwards' is registered already"):
+        criteria.register(registered)
+    with pytest.raises(ValueError, match="'movement' is lthcore's own"):
+        criteria.register(registered, name="movement", replace=True)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "told"),
+    [("magnitud", "unknown criterion 'magnitud'; known are .*large_final"), (3, "got 3"), (None, "got None")],
+)
+def test_what_is_no_criterion_is_refused(criterion, told):
+    with pytest.raises(ValueError, match=told):
+        PruneConfig(criterion=criterion)
+
+
+def test_a_criterion_of_which_only_the_name_is_known_does_not_score():
+    config = PruneConfig(criterion=criteria.unknown("theirs", reads="gradients"))
+    assert config.scored_by.missing
+    assert not config.trained_scores
+    assert config.method == "theirs"
+    with pytest.raises(ValueError, match=r"criterion 'theirs' is not known in this process.*--import MODULE"):
+        config.scored_by(evidence())

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore.pruning.config import SCOPES
 from lthcore.pruning.mask import Mask
-from lthcore.pruning.prune import ladder, prune, removals
+from lthcore.pruning.prune import SCOPES, keep, ladder, prune, removals
 
 LIGHT = settings(deadline=None, derandomize=True, max_examples=80)
 nan, inf = float("nan"), float("inf")
@@ -45,8 +44,14 @@ TWO_LAYERS = {
     "different rates make one budget": (
         {"a": [1, 1, 1, 1], "b": [1, 1, 1, 1]},
         {"a": [1, 2, 3, 4], "b": [0, 0, 9, 9]},
+        {"a": 0.5, "b": 0.25},
+        {"layerwise": {"a": [0, 0, 1, 1], "b": [0, 1, 1, 1]}, "global": {"a": [0, 1, 1, 1], "b": [0, 0, 1, 1]}},
+    ),
+    "a layer of rate 0 is protected, however low it scores": (
+        {"a": [1, 1, 1, 1], "b": [1, 1, 1, 1]},
+        {"a": [1, 2, 3, 4], "b": [0, 0, 9, 9]},
         {"a": 0.75, "b": 0.0},
-        {"layerwise": {"a": [0, 0, 0, 1], "b": [1, 1, 1, 1]}, "global": {"a": [0, 1, 1, 1], "b": [0, 0, 1, 1]}},
+        {key: {"a": [0, 0, 0, 1], "b": [1, 1, 1, 1]} for key in SCOPES},
     ),
     "the pruned stay pruned, however high they score": (
         {"a": [0, 1, 1, 0], "b": [1, 1, 0, 0]},
@@ -244,3 +249,17 @@ GOOD = {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0])}
 def test_what_cannot_be_pruned_by_is_refused(scores, rates, scope, message):
     with pytest.raises(ValueError, match=message):
         prune(ALL, scores, dict.fromkeys(ALL, rates), scope=scope)
+
+
+@pytest.mark.parametrize("counts", [{"a": 0, "b": 1}, {"a": 4, "b": 3}, {"a": -1, "b": 2}])
+def test_sums_that_cannot_be_kept_are_refused(counts):
+    mask, scores = Mask({"a": np.ones(3), "b": np.ones(3)}), {"a": np.arange(3), "b": np.arange(3)}
+    with pytest.raises(ValueError, match=r"weights cannot be kept: there are 6 survivors, and each of the 2"):
+        keep(mask, scores, counts, scope="global")
+
+
+def test_protected_names_keep_all_and_must_exist():
+    mask, scores = Mask({"a": np.ones(3), "b": np.ones(3)}), {"a": np.arange(3), "b": np.arange(3)}
+    assert keep(mask, scores, {"a": 1}, scope="global", protect=["b"]).densities == {"a": 1 / 3, "b": 1.0}
+    with pytest.raises(ValueError, match="unknown protected name 'c'; known are a, b"):
+        keep(mask, scores, {"a": 1, "b": 1}, protect=["c"])

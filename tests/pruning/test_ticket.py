@@ -82,3 +82,8 @@ def test_controls_are_repeated_exactly_by_the_same_stream():
 def test_weights_that_do_not_fit_the_mask_are_refused(theta, message):
     with pytest.raises(ValueError, match=message):
         rewind(MASK, to=Weights(theta))
+
+
+def test_a_ticket_never_holds_the_values_of_pruned_weights():
+    ticket = Ticket(Mask({"w": [True, False]}), Weights({"w": [3.0, 4.0], "b": [5.0]}))
+    assert ticket.weights == Weights({"w": [3.0, 0.0], "b": [5.0]})

@@ -7,7 +7,8 @@ import pytest
 from small_models import small_model
 
 from lthcore.pruning import criteria
-from lthcore.pruning.criteria import CRITERIA, PROBED, Evidence
+from lthcore.pruning.criteria import CRITERIA, Evidence
+from lthcore.pruning.criteria.at_initialisation import PROBED
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.weights import Weights
 from lthcore.training.config import TrainConfig
