@@ -44,12 +44,11 @@ def data() -> Dataset:
 def ours(trainer: Trainer, steps: int) -> float:
     """Seconds of `steps` training steps without evaluation, compiled beforehand."""
     ticket = Ticket.dense(trainer.fresh(np.random.default_rng(0)), trainer.prunable)
-    trainer._compile()
-    masks, batches = trainer._begin(ticket, np.random.default_rng(1), steps)
-    begin = perf_counter()
-    for at in range(0, steps, trainer.config.eval_every):
-        trainer._advance(batches, masks, at, at + trainer.config.eval_every)
-    return perf_counter() - begin
+    trainer.engine.prepare(evaluate=False)
+    with trainer.start(ticket, order=np.random.default_rng(1), stop=steps) as session:
+        begin = perf_counter()
+        session.advance(to=steps, evaluate=False)
+        return perf_counter() - begin
 
 
 class KeepMask(keras.callbacks.Callback):

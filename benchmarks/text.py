@@ -83,8 +83,8 @@ def worst_gradient(both: dict[str, Trainer], examples: Dataset) -> float:
     for trainer in both.values():
         with tf.GradientTape() as tape:
             value = loss(y, trainer.model(x, training=True))
-        variables = trainer.model.trainable_variables
-        found = zip(variables, tape.gradient(value, variables), strict=True)
+        trainable = trainer.model.trainable_variables
+        found = zip(trainable, tape.gradient(value, trainable), strict=True)
         gradients.append({variables.name_of(trainer.model, v): tf.convert_to_tensor(g).numpy() for v, g in found})
     ours, theirs = gradients
     for name in theirs:
@@ -96,10 +96,10 @@ def worst_gradient(both: dict[str, Trainer], examples: Dataset) -> float:
 def seconds(trainer: Trainer, steps: int) -> float:
     """Seconds of `steps` training steps, compiled beforehand."""
     ticket = Ticket.dense(variables.read(trainer.model), trainer.prunable)
-    masks, batches = trainer._begin(ticket, np.random.default_rng(1), steps)
-    begin = perf_counter()
-    trainer._advance(batches, masks, 0, steps)
-    return perf_counter() - begin
+    with trainer.start(ticket, order=np.random.default_rng(1), stop=steps) as session:
+        begin = perf_counter()
+        session.advance(to=steps, evaluate=False)
+        return perf_counter() - begin
 
 
 def main(

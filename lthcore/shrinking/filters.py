@@ -13,20 +13,17 @@ from time import perf_counter
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from lthcore.datasets.base import Dataset
-from lthcore.models import variables as keras_weights
+from lthcore.pruning.mask import Mask
 from lthcore.pruning.prune import removals
 from lthcore.pruning.seeds import Seeds
+from lthcore.pruning.ticket import Ticket
 from lthcore.pruning.weights import Weights
 from lthcore.shrinking import graph, surgery
 from lthcore.shrinking.config import FilterConfig
-from lthcore.training import compatibility, optimizers
 from lthcore.training.config import TrainConfig
-from lthcore.training.engines import loop
-from lthcore.training.run import DivergedError
-from lthcore.training.trainer import minibatches
+from lthcore.training.trainer import Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,22 +159,10 @@ def _advance(
     """Train the steps of a span and do nothing else; return weights, seconds of compiling, seconds of training."""
     begin, (start, stop) = perf_counter(), span
     # A network is trained on from its weights, not from an average that lags behind them.
-    optimizer = optimizers.build(config.without_average())
-    optimizer.build(model.trainable_variables)
-    blank = [variable.numpy() for variable in optimizer.variables]
-    loss = loop.LOSSES[config.loss](from_logits=compatibility.head(model) == "linear")
-    xla = loop.prefers_xla(model, on_gpu=bool(tf.config.list_physical_devices("GPU")))
-    segment = loop.compile_segment(model, optimizer, loss, data.train, (), xla=xla)
-    noise, shuffle = seeds.order(0).spawn(2)
-    order = tf.constant(minibatches(shuffle, len(data.train), config.batch_size, stop)[start:])
-    # A plain graph is compiled by one step as well as by all; XLA compiles for their number.
-    segment(order, tf.constant(stop - start if xla else 1), {})
-
-    keras_weights.write(model, weights)
-    keras_weights.reseed(model, noise)
-    for variable, value in zip(optimizer.variables, blank, strict=True):
-        variable.assign(value)
-    compiled = perf_counter()
-    if not np.isfinite(float(segment(order, tf.constant(stop - start), {}))):
-        raise DivergedError(f"the training loss is not finite between steps {start} and {stop}")
-    return keras_weights.read(model), compiled - begin, perf_counter() - compiled
+    trainer = Trainer(model, data, config.without_average())
+    trainer.engine.prepare(evaluate=False)
+    ticket = Ticket(Mask.dense(weights, trainer.prunable), weights, start)
+    with trainer.start(ticket, order=seeds.order(0), stop=stop) as session:
+        compiled = perf_counter()
+        session.advance(to=stop, evaluate=False)
+        return session.weights, compiled - begin, perf_counter() - compiled

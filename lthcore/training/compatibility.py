@@ -45,3 +45,9 @@ def head(model: keras.Model) -> str:
     if isinstance(last, keras.layers.Softmax):
         return "softmax"
     return getattr(getattr(last, "activation", None), "__name__", "linear")
+
+
+def loss(config: TrainConfig, *, head: str) -> keras.Loss:
+    """The loss that a configuration names, for a model that ends in logits or in probabilities."""
+    name = "".join(word.title() for word in config.loss.split("_"))
+    return getattr(keras.losses, name)(from_logits=head == "linear")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import isfinite
 
-from lthcore.checks import Options, check_known, check_positive_whole
+from lthcore.checks import Options, check_known, check_positive_whole, check_whole
+from lthcore.training import schedules
 
 LOSSES = ("sparse_categorical_crossentropy", "binary_crossentropy")
 STOPS = ("validation_loss", "validation_micro_f1")
@@ -21,8 +22,14 @@ class TrainConfig:
         batch_size: examples per step.
         optimizer: any element-wise Keras optimizer, by its Keras name.
         learning_rate: its learning rate, constant unless it decays.
+        schedule: how the learning rate changes, the name of a registered schedule: ``"step"`` follows `decay`, which is
+            a constant rate unless `decay_every` says otherwise; ``"cosine"`` falls to zero; see
+            `lthcore.training.schedules`.
         decay: what the learning rate is multiplied with every `decay_every` steps.
         decay_every: steps between two decays; 0 for none.
+        warmup: steps over which the learning rate grows in equal parts from (almost) zero, whatever its schedule.
+        schedule_steps: the length of training that a schedule is laid out for; 0 for `steps`. Networks that are trained
+            for fewer steps, only to be scored, are at the same point of the schedule as those trained to the end.
         optimizer_options: further arguments of the optimizer, as pairs. With ``use_ema`` and ``ema_momentum`` the
             network is the moving average of its weights over the steps.
         loss: Keras name of the loss.
@@ -43,6 +50,9 @@ class TrainConfig:
     eval_every: int = 100
     test_every: int = 100
     stop_by: str = "validation_loss"
+    schedule: str = "step"
+    warmup: int = 0
+    schedule_steps: int = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "eval_every", "test_every"):
@@ -51,8 +61,13 @@ class TrainConfig:
             raise ValueError(f"learning_rate must be a positive number, got {self.learning_rate!r}")
         if not 0 < self.decay <= 1:
             raise ValueError(f"decay must lie in (0, 1], got {self.decay!r}; 0.1 leaves a tenth of the learning rate")
-        if not isinstance(self.decay_every, int) or self.decay_every < 0:
-            raise ValueError(f"decay_every must be a whole number >= 0, got {self.decay_every!r}")
+        for name in ("decay_every", "warmup", "schedule_steps"):
+            check_whole(name, getattr(self, name))
+        schedules.named(self.schedule)
+        if self.decay_every and self.schedule != "step":
+            raise ValueError(f"decay_every is for schedule='step', got schedule={self.schedule!r}: use decay_every=0")
+        if self.schedule_steps and self.schedule_steps < self.steps:
+            raise ValueError(f"schedule_steps ({self.schedule_steps}) must not be less than steps ({self.steps})")
         if self.test_every % self.eval_every:
             raise ValueError(f"test_every ({self.test_every}) must be a multiple of eval_every ({self.eval_every})")
         check_known("loss", self.loss, LOSSES)

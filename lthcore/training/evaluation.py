@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from lthcore.datasets.base import Dataset, Split
 from lthcore.text import metrics
-from lthcore.training.engines import loop
+
+# Examples scored at once: large enough to keep the processor busy, small enough for a convolution's activations.
+EVALUATION_BATCH = 1_000
+# Documents scored at once: each is hundreds of word vectors.
+DOCUMENT_BATCH = 200
+
+Evaluation = Callable[[], tuple[tf.Tensor, tf.Tensor]]
+Outputs = Callable[[], tuple[float, np.ndarray]]
 
 # The columns of the history a score fills, and the test metrics of a run, by their names here.
 Score = dict[str, float]
@@ -53,7 +61,7 @@ def evaluator(model: keras.Model, loss: keras.Loss, data: Dataset) -> Evaluator:
 
 
 def _one_class(model: keras.Model, loss: keras.Loss, split: Split) -> Callable[[], Score]:
-    evaluate = loop.compile_evaluation(model, loss, split)
+    evaluate = compile_evaluation(model, loss, split)
 
     def score() -> Score:
         value, accuracy = evaluate()
@@ -64,7 +72,7 @@ def _one_class(model: keras.Model, loss: keras.Loss, split: Split) -> Callable[[
 
 def _label_sets(model: keras.Model, loss: keras.Loss, data: Dataset) -> Evaluator:
     """Micro-F1 and exact match at threshold 0.5; the report adds a threshold chosen on the validation set."""
-    validation, test = loop.compile_outputs(model, loss, (data.validation, data.test))
+    validation, test = compile_outputs(model, loss, (data.validation, data.test))
 
     def score(outputs: Callable[[], tuple[float, np.ndarray]], truth: np.ndarray) -> Score:
         value, probabilities = outputs()
@@ -90,3 +98,57 @@ def _scored(truth: np.ndarray, probabilities: np.ndarray, threshold: float) -> t
     predicted = metrics.predict(probabilities, threshold)
     counts = metrics.counts(truth, predicted)
     return {"accuracy": metrics.exact_match(truth, predicted), "micro_f1": metrics.micro_f1(counts)}, counts
+
+
+def compile_evaluation(model: keras.Model, loss: keras.Loss, data: Split) -> Evaluation:
+    """Compile ``evaluate() -> (mean loss, accuracy)`` over all of `data` at the model's current weights.
+
+    A plain graph, not XLA: one large matrix product after another is what TensorFlow's own kernels do best.
+    """
+    x, y = tf.constant(data.x), tf.constant(data.y)
+    size = min(EVALUATION_BATCH, len(data))
+    whole = len(data) // size
+
+    def score(x: tf.Tensor, y: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = model(x, training=False)
+        right = tf.equal(tf.argmax(logits, axis=-1, output_type=y.dtype), y)
+        return loss(y, logits) * count, tf.reduce_sum(tf.cast(right, tf.float32))
+
+    @tf.function(autograph=False)
+    def evaluate() -> tuple[tf.Tensor, tf.Tensor]:
+        def add(i: tf.Tensor, losses: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            batch_losses, batch_right = score(x[i * size : (i + 1) * size], y[i * size : (i + 1) * size], size)
+            return i + 1, losses + batch_losses, right + batch_right
+
+        start = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
+        _, losses, right = tf.while_loop(lambda i, *_: i < whole, add, start)
+        if rest := len(data) % size:
+            batch_losses, batch_right = score(x[-rest:], y[-rest:], rest)
+            losses, right = losses + batch_losses, right + batch_right
+        return losses / len(data), right / len(data)
+
+    return evaluate
+
+
+def compile_outputs(model: keras.Model, loss: keras.Loss, splits: Sequence[Split]) -> list[Outputs]:
+    """Compile ``outputs() -> (mean loss, probabilities (N, C))`` over all of each split at the model's current weights.
+
+    For models of label sets, whose metrics do not add up over minibatches. One program serves all splits.
+    """
+    examples = tf.TensorSpec((None, *splits[0].x.shape[1:]), tf.as_dtype(splits[0].x.dtype))
+
+    @tf.function(autograph=False, input_signature=[examples, tf.TensorSpec((), tf.int32)])
+    def logits(x: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+        return model(x[start : start + DOCUMENT_BATCH], training=False)
+
+    def outputs_of(data: Split) -> Outputs:
+        x, y = tf.constant(data.x), tf.constant(data.y)
+
+        def outputs() -> tuple[float, np.ndarray]:
+            parts = [logits(x, tf.constant(start)) for start in range(0, len(data), DOCUMENT_BATCH)]
+            found = tf.concat(parts, 0)
+            return float(loss(y, found)), (tf.sigmoid(found) if loss.from_logits else found).numpy()
+
+        return outputs
+
+    return [outputs_of(data) for data in splits]

@@ -35,10 +35,13 @@ class History:
     Args:
         columns: name → array, all of one length, rows in order of ``step``.
         stop_by: the column that sets the early stop.
+        counted_from: the first step that may be the early stop; rows before it speak of the network under another mask,
+            where masks change during training.
     """
 
     columns: Mapping[str, np.ndarray]
     stop_by: str = "validation_loss"
+    counted_from: int = 0
 
     def __post_init__(self) -> None:
         lengths = {name: len(self.columns[name]) for name in self.columns}
@@ -47,6 +50,8 @@ class History:
             raise ValueError(f"a history needs the columns {', '.join(COLUMNS)}, equally long; got {lengths}")
         if np.any(np.diff(self["step"]) <= 0):
             raise ValueError("the steps of a history must increase")
+        if self.counted_from > self["step"][-1]:
+            raise ValueError(f"no row counts: the last is that of step {self['step'][-1]}, before {self.counted_from}")
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.columns[name]
@@ -54,7 +59,8 @@ class History:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, History):
             return NotImplemented
-        same = list(self.columns) == list(other.columns) and self.stop_by == other.stop_by
+        settings = (list(self.columns), self.stop_by, self.counted_from)
+        same = settings == (list(other.columns), other.stop_by, other.counted_from)
         return same and all(np.array_equal(self[name], other[name], equal_nan=True) for name in self.columns)
 
     @property
@@ -64,7 +70,8 @@ class History:
 
         Validation chooses, test reports: nothing here looks at a test column.
         """
-        return best_row(self[self.stop_by], self.stop_by)
+        before = int(np.searchsorted(self["step"], self.counted_from))
+        return before + best_row(self[self.stop_by][before:], self.stop_by)
 
     @property
     def early_stop_step(self) -> int:

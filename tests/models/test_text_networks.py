@@ -16,6 +16,7 @@ from lthcore.pruning.seeds import Seeds
 from lthcore.pruning.ticket import Ticket
 from lthcore.text import metrics
 from lthcore.text.config import TextConfig
+from lthcore.training import evaluation
 from lthcore.training.config import TrainConfig
 from lthcore.training.run import best_row
 from lthcore.training.trainer import Trainer
@@ -175,7 +176,9 @@ def test_the_network_may_be_the_average_of_its_weights(news):
 
 def _scored(trainer: Trainer, theta) -> dict[str, float]:
     variables.write(trainer.model, theta)
-    return trainer._score.validate()
+    return evaluation.evaluator(
+        trainer.model, keras.losses.BinaryCrossentropy(from_logits=True), trainer.data
+    ).validate()
 
 
 def test_the_same_trial_twice_is_bit_identical(trainer):

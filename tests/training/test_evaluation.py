@@ -15,7 +15,6 @@ from lthcore.pruning.ticket import Ticket
 from lthcore.text import metrics
 from lthcore.training import evaluation
 from lthcore.training.config import TrainConfig
-from lthcore.training.engines import loop
 from lthcore.training.run import DivergedError
 from lthcore.training.trainer import Trainer
 
@@ -35,7 +34,7 @@ LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
     """No split is a multiple of these."""
-    monkeypatch.setattr(loop, "DOCUMENT_BATCH", BATCH)
+    monkeypatch.setattr(evaluation, "DOCUMENT_BATCH", BATCH)
 
 
 def split(rng: np.random.Generator, size: int) -> Split:
@@ -74,7 +73,7 @@ def logits(model: keras.Model, split: Split) -> np.ndarray:
 def test_loss_and_probabilities_are_those_of_all_documents_in_their_order(size):
     part, made = split(np.random.default_rng(size), size), model()
     other = split(np.random.default_rng(0), 7)
-    _, outputs = loop.compile_outputs(made, LOGITS, (other, part))
+    _, outputs = evaluation.compile_outputs(made, LOGITS, (other, part))
     loss, probabilities = outputs()
     assert isinstance(loss, float)
     assert loss == pytest.approx(float(LOGITS(part.y, logits(made, part))), rel=1e-6)
@@ -84,7 +83,7 @@ def test_loss_and_probabilities_are_those_of_all_documents_in_their_order(size):
 
 def test_outputs_are_those_of_the_current_weights(data):
     made = model()
-    (outputs,) = loop.compile_outputs(made, LOGITS, (data.validation,))
+    (outputs,) = evaluation.compile_outputs(made, LOGITS, (data.validation,))
     before = outputs()[1]
     variables.write(made, variables.fresh(made, np.random.default_rng(1)))
     assert not np.allclose(outputs()[1], before)
@@ -95,7 +94,7 @@ def test_dropout_is_off_while_scoring(data):
     inputs = keras.Input((4,), name="numbers")
     dropped = keras.layers.Dropout(0.5, name="dropout")(inputs)
     made = keras.Model(inputs, keras.layers.Dense(CLASSES, name="output")(dropped))
-    (outputs,) = loop.compile_outputs(made, LOGITS, (data.test,))
+    (outputs,) = evaluation.compile_outputs(made, LOGITS, (data.test,))
     np.testing.assert_array_equal(outputs()[1], outputs()[1])
 
 

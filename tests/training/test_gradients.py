@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from small_models import small_model
 
-from lthcore.pruning import criteria
-from lthcore.pruning.criteria import CRITERIA, Evidence
+from lthcore.pruning.criteria import CRITERIA, Evidence, at_initialisation
 from lthcore.pruning.criteria.at_initialisation import PROBED
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.weights import Weights
@@ -97,7 +96,7 @@ def test_snip_is_the_normalised_product_of_gradient_and_weight(trainer, theta, d
 
 def test_grasp_scores_what_taking_a_weight_away_does_to_the_gradient_flow(trainer, theta, monkeypatch):
     """To first order gᵀg changes by −2ε·w·Hg if a weight loses the share ε of its size."""
-    monkeypatch.setattr(criteria, "TEMPERATURE", 1.0)
+    monkeypatch.setattr(at_initialisation, "TEMPERATURE", 1.0)
     scores = CRITERIA["grasp"](evidence(trainer, theta))["output/kernel"]
     batch = np.random.default_rng(0).choice(trainer.probe.examples, PROBED, replace=False)
 

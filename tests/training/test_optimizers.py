@@ -164,3 +164,90 @@ def test_a_decay_that_is_none_is_refused():
         TrainConfig(decay=0.0)
     with pytest.raises(ValueError, match="decay_every must be a whole number >= 0"):
         TrainConfig(decay_every=-1)
+
+
+def final_of(digits, optimizer, seed: int = 0):
+    trainer = Trainer(small_model(), digits, TrainConfig(steps=20, eval_every=10), optimizer=optimizer)
+    ticket = Ticket.dense(trainer.fresh(np.random.default_rng(seed)), trainer.prunable)
+    return ticket.weights, trainer.train(ticket, order=np.random.default_rng(1)).final
+
+
+def test_settings_that_no_configuration_holds_are_kept(digits):
+    """Weight decay that shrinks kernels to nothing, but not the biases that are left out of it."""
+    model = small_model()
+    decayed = keras.optimizers.AdamW(0.01, weight_decay=100.0)
+    decayed.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if v.name == "kernel"])
+    for used in (False, True):
+        if used:
+            decayed.build(model.trainable_variables)
+        trainer = Trainer(model, digits, TrainConfig(steps=20, eval_every=10), optimizer=decayed)
+        ticket = Ticket.dense(trainer.fresh(np.random.default_rng(0)), trainer.prunable)
+        final = trainer.train(ticket, order=np.random.default_rng(1)).final
+        assert np.abs(final["hidden/kernel"]).max() > 0.2
+
+
+class Backwards(keras.optimizers.SGD):
+    """An optimizer of somebody's own, which keeps its argument to itself."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__(0.1)
+        self.factor = factor
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(self.factor * gradient, variable, learning_rate)
+
+
+def test_arguments_of_a_class_of_one_s_own_are_kept(digits):
+    start, still = final_of(digits, Backwards(0.0))
+    assert still == start
+    _, twice = final_of(digits, Backwards(2.0))
+    _, plain = final_of(digits, keras.optimizers.SGD(0.2))
+    for name in plain:
+        np.testing.assert_allclose(twice[name], plain[name], atol=1e-6)
+
+
+def test_a_loss_scale_changes_nothing_but_the_size_of_numbers_on_the_way(digits):
+    _, scaled = final_of(digits, keras.optimizers.SGD(0.1, loss_scale_factor=1024.0))
+    _, plain = final_of(digits, keras.optimizers.SGD(0.1))
+    for name in plain:
+        np.testing.assert_allclose(scaled[name], plain[name], atol=1e-5)
+
+
+def test_slots_that_copy_weights_begin_with_those_of_the_run(digits):
+    """With a rate of zero schedule-free Adam stays where it starts, in whatever weights its model was built."""
+    optimizer = keras.optimizers.ScheduleFreeAdamW(learning_rate=1e-12)
+    for seed in (0, 1):
+        start, final = final_of(digits, optimizer, seed)
+        for name in start:
+            np.testing.assert_allclose(final[name], start[name], atol=1e-6)
+
+
+def test_the_optimizer_that_is_given_is_left_alone(digits):
+    optimizer = keras.optimizers.Adam(0.1)
+    final_of(digits, optimizer)
+    assert not optimizer.built
+    assert int(optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "told"),
+    [
+        ("adam", "an optimizer is a Keras optimizer such as .*got 'adam'; one is named by TrainConfig"),
+        (keras.optimizers.SGD, "an optimizer is a Keras optimizer"),
+        (keras.optimizers.SGD(lambda: 0.1), "the learning rate of SGD is a plain function"),
+    ],
+)
+def test_what_is_no_optimizer_or_cannot_be_compiled_is_refused(digits, optimizer, told):
+    with pytest.raises(ValueError, match=told):
+        Trainer(small_model(), digits, TrainConfig(), optimizer=optimizer)
+
+
+class Counting(keras.optimizers.SGD):
+    def __init__(self) -> None:
+        super().__init__(0.1)
+        self.count = keras.Variable(0.0)
+
+
+def test_a_variable_that_would_outlive_a_run_is_refused(digits):
+    with pytest.raises(ValueError, match="keeps a variable of its own, 'count'"):
+        Trainer(small_model(), digits, TrainConfig(), optimizer=Counting())

@@ -21,7 +21,7 @@ from lthcore.pruning.weights import Weights
 from lthcore.shrinking import costs, graph, timing
 from lthcore.shrinking.filters import Removed, prunable_layers, train_and_remove
 from lthcore.training.config import TrainConfig
-from lthcore.training.engines import loop
+from lthcore.training.evaluation import DOCUMENT_BATCH
 from lthcore.training.run import Run
 from lthcore.training.trainer import Trainer
 
@@ -58,7 +58,7 @@ def compare(experiment: Experiment, trial: int) -> dict[str, np.ndarray]:
         raise ValueError(f"{experiment.identity} removes no filters: give it filters=FilterConfig(…)")
     data = datasets.load(experiment.dataset, experiment.text)
     dense, early, runs = _runs(experiment, data, Seeds(trial))
-    batch = timing.BATCH if data.table is None else loop.DOCUMENT_BATCH
+    batch = timing.BATCH if data.table is None else DOCUMENT_BATCH
     timed = timing.seconds([dense, early.model], data.test.x, batch=batch, repeats=REPEATS)
     found = {"metrics": packed(list(runs["dense"].test)), "layers": packed(prunable_layers(dense))}
     for name, run in runs.items():

@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 from lthcore.pruning.criteria.criterion import CRITERIA, Criterion, Score, named, register, unknown
 from lthcore.pruning.criteria.evidence import Evidence, Probe, Scores
 
-__all__ = ["CRITERIA", "Criterion", "Evidence", "Probe", "Scores", "named", "register", "unknown"]
+__all__ = ["CRITERIA", "Criterion", "Evidence", "Probe", "Score", "Scores", "named", "register", "unknown"]
 
 for _family in sorted(module.name for module in iter_modules(__path__)):
     import_module(f"{__name__}.{_family}")

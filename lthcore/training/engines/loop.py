@@ -1,4 +1,4 @@
-"""The compiled programs: hundreds of training steps in one call, and the evaluation of a split.
+"""The compiled program: hundreds of training steps in one call.
 
 Model and optimizer are Keras objects whose variables live outside; masks and data order are inputs. So one program
 serves every round and every trial of a model. Loops are written out as ``tf.while_loop``: AutoGraph, which would turn
@@ -7,28 +7,15 @@ Python loops into them, does not know every Python version.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from lthcore.datasets.base import Split
 from lthcore.models.variables import name_of
 
-# Examples scored at once: large enough to keep the processor busy, small enough for a convolution's activations.
-EVALUATION_BATCH = 1_000
-# Documents scored at once: each is hundreds of word vectors.
-DOCUMENT_BATCH = 200
-
-LOSSES: dict[str, type[keras.Loss]] = {
-    "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
-    "binary_crossentropy": keras.losses.BinaryCrossentropy,
-}
-
 Segment = Callable[[tf.Tensor, tf.Tensor, Mapping[str, tf.Tensor]], tf.Tensor]
-Evaluation = Callable[[], tuple[tf.Tensor, tf.Tensor]]
-Outputs = Callable[[], tuple[float, np.ndarray]]
 
 
 def compile_segment(
@@ -53,9 +40,11 @@ def compile_segment(
             value = loss(tf.gather(y, batch), model(tf.gather(x, batch), training=True))
             if model.losses:  # regularisation
                 value += tf.add_n(model.losses)
+            scaled = optimizer.scale_loss(value)
         # Those of word vectors come as a list of rows; the optimizer moves all rows, as momentum asks. A variable that
         # does not enter the loss has none.
-        gradients = tape.gradient(value, variables)
+        # Scaled, where the optimizer will divide the gradients by the same factor.
+        gradients = tape.gradient(scaled, variables)
         update([None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients], masks)
         return value
 
@@ -89,60 +78,6 @@ def compile_segment(
         return total / tf.cast(steps, tf.float32)
 
     return segment
-
-
-def compile_evaluation(model: keras.Model, loss: keras.Loss, data: Split) -> Evaluation:
-    """Compile ``evaluate() -> (mean loss, accuracy)`` over all of `data` at the model's current weights.
-
-    A plain graph, not XLA: one large matrix product after another is what TensorFlow's own kernels do best.
-    """
-    x, y = tf.constant(data.x), tf.constant(data.y)
-    size = min(EVALUATION_BATCH, len(data))
-    whole = len(data) // size
-
-    def score(x: tf.Tensor, y: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = model(x, training=False)
-        right = tf.equal(tf.argmax(logits, axis=-1, output_type=y.dtype), y)
-        return loss(y, logits) * count, tf.reduce_sum(tf.cast(right, tf.float32))
-
-    @tf.function(autograph=False)
-    def evaluate() -> tuple[tf.Tensor, tf.Tensor]:
-        def add(i: tf.Tensor, losses: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            batch_losses, batch_right = score(x[i * size : (i + 1) * size], y[i * size : (i + 1) * size], size)
-            return i + 1, losses + batch_losses, right + batch_right
-
-        start = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
-        _, losses, right = tf.while_loop(lambda i, *_: i < whole, add, start)
-        if rest := len(data) % size:
-            batch_losses, batch_right = score(x[-rest:], y[-rest:], rest)
-            losses, right = losses + batch_losses, right + batch_right
-        return losses / len(data), right / len(data)
-
-    return evaluate
-
-
-def compile_outputs(model: keras.Model, loss: keras.Loss, splits: Sequence[Split]) -> list[Outputs]:
-    """Compile ``outputs() -> (mean loss, probabilities (N, C))`` over all of each split at the model's current weights.
-
-    For models of label sets, whose metrics do not add up over minibatches. One program serves all splits.
-    """
-    examples = tf.TensorSpec((None, *splits[0].x.shape[1:]), tf.as_dtype(splits[0].x.dtype))
-
-    @tf.function(autograph=False, input_signature=[examples, tf.TensorSpec((), tf.int32)])
-    def logits(x: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-        return model(x[start : start + DOCUMENT_BATCH], training=False)
-
-    def outputs_of(data: Split) -> Outputs:
-        x, y = tf.constant(data.x), tf.constant(data.y)
-
-        def outputs() -> tuple[float, np.ndarray]:
-            parts = [logits(x, tf.constant(start)) for start in range(0, len(data), DOCUMENT_BATCH)]
-            found = tf.concat(parts, 0)
-            return float(loss(y, found)), (tf.sigmoid(found) if loss.from_logits else found).numpy()
-
-        return outputs
-
-    return [outputs_of(data) for data in splits]
 
 
 # Layers whose work is matrix products and element-wise maps. XLA fuses these to advantage on a CPU; convolutions,
