@@ -1,6 +1,15 @@
-"""What numbers and words of a configuration are refused, and with which words."""
+"""What numbers and words of a configuration are refused, and with which words.
+
+NumPy's numbers are numbers too: ``np.arange`` and ``np.linspace`` are where people get them from.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from numbers import Integral, Real
+
+import numpy as np
 
 Options = tuple[tuple[str, float | int | bool | str], ...]
 
@@ -12,16 +21,57 @@ def with_exceptions(rate: float, exceptions: Options, names: tuple[str, ...]) ->
     return dict.fromkeys(names, rate) | dict(exceptions)
 
 
-def check_rate(rate: float) -> None:
+def plain(value: object) -> object:
+    """A value as JSON knows it, wherever it came from: NumPy's numbers become Python's, lists and pairs tuples.
+
+    A float of less precision becomes the decimal number it prints as, so ``np.float32(0.2)`` means 0.2.
+
+    Example:
+        >>> plain(np.float32(0.2)), plain(np.int64(3)), plain([np.bool_(True), "a"]), plain({"dense": np.float64(0.5)})
+        (0.2, 3, (True, 'a'), (('dense', 0.5),))
+    """
+    if isinstance(value, Mapping):
+        value = tuple(value.items())
+    if isinstance(value, (list, tuple)):
+        return tuple(map(plain, value))
+    if isinstance(value, np.floating):
+        return float(str(value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def make_plain(config: object) -> None:
+    """Make the fields of a frozen dataclass `plain`, from within its ``__post_init__``: they are its identity."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, (np.generic, list, tuple, Mapping)):
+            object.__setattr__(config, field.name, plain(value))
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, Python's or NumPy's; truth values are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is an integer, Python's or NumPy's; truth values are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_rate(rate: object) -> None:
     """Refuse a pruning rate outside [0, 1)."""
-    if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
+    if not is_number(rate) or not 0 <= rate < 1:
         raise ValueError(f"a pruning rate must lie in [0, 1), got {rate!r}; 0.2 removes a fifth of the survivors")
 
 
 def check_positive_whole(name: str, value: object) -> None:
     """Refuse what is no whole number from 1 on."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+    check_whole(name, value, least=1)
+
+
+def check_whole(name: str, value: object, *, least: int = 0) -> None:
+    """Refuse what is no whole number from `least` on."""
+    if not is_whole(value) or value < least:
+        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
 
 
 def check_whole(name: str, value: object) -> None:

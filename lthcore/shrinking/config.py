@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lthcore.checks import Options, check_known, check_positive_whole, check_rate, with_exceptions
+from lthcore.checks import Options, check_known, check_positive_whole, check_rate, make_plain, with_exceptions
 
 NORMS = ("l1", "l2")
 DROPOUT = ("keep", "scale")
@@ -33,6 +33,7 @@ class FilterConfig:
     dropout: str = "keep"
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("every", "removals"):
             check_positive_whole(name, getattr(self, name))
         for rate in (self.rate, *dict(self.layer_rates).values()):

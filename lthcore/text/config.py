@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
-from lthcore.checks import check_known, check_positive_whole
+from lthcore.checks import check_known, check_positive_whole, make_plain
 from lthcore.text.tables import OOV
 
 DOCUMENTS = ("labelled", "all")
@@ -42,6 +43,9 @@ class TextConfig:
     bodiless: str = "keep"
 
     def __post_init__(self) -> None:
+        make_plain(self)
+        if isinstance(self.vectors, os.PathLike):
+            object.__setattr__(self, "vectors", os.fspath(self.vectors))
         for name in ("length", "min_count", "dimension", "window", "negative", "epochs"):
             check_positive_whole(name, getattr(self, name))
         check_known("oov", self.oov, OOV)

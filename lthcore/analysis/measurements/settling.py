@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from lthcore.checks import check_positive_whole
 from lthcore.files.array_files import packed
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.prune import ladder
@@ -48,7 +49,7 @@ def snapshot_steps(total: int, every: int, *, grain: int = 100) -> tuple[int, ..
     Book: chapter *Early tickets*.
     """
     for name, value in (("total", total), ("every", every), ("grain", grain)):
-        _positive_whole(name, value)
+        check_positive_whole(name, value)
     if every % grain:
         raise ValueError(f"every ({every}) must be a multiple of grain ({grain}), the steps between two evaluations")
     decades = [10**power for power in range(len(str(total)))]
@@ -148,7 +149,7 @@ def early_bird(
         raise ValueError(f"unknown measure {measure!r}; known are {', '.join(DISSIMILARITIES)}")
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold must lie in [0, 1], got {threshold!r}; 0.1 lets a tenth differ")
-    _positive_whole("window", window)
+    check_positive_whole("window", window)
     differ = DISSIMILARITIES[measure]
     recent: deque[Mask] = deque(maxlen=window)
     for index, mask in enumerate(masks):
@@ -260,7 +261,7 @@ def _check(
 ) -> list[int]:
     """Refuse what cannot be compared; return the steps."""
     steps = list(snapshots)
-    _positive_whole("every", every)
+    check_positive_whole("every", every)
     if len(steps) < 2:
         raise ValueError(f"a trajectory needs the weights of at least two steps, got those of {len(steps)}")
     if any(later <= earlier for earlier, later in pairwise(steps)):
@@ -285,8 +286,3 @@ def _check_weights(weights: Weights, first: Weights, names: Sequence[str], step:
             raise ValueError(f"{name!r} has shape {weights[name].shape} at step {step}, {first[name].shape} at first")
         if not np.isfinite(weights[name]).all():
             raise ValueError(f"{name!r} is not finite at step {step}: the training has diverged, and has no masks")
-
-
-def _positive_whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
