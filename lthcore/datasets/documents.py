@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from filelock import FileLock
 
-from lthcore.datasets import corpus as corpora
-from lthcore.datasets import newswire, reuters
 from lthcore.datasets.base import Dataset, Split
-from lthcore.datasets.corpus import Corpus, Document
+from lthcore.datasets.catalogue import SOURCES, register
+from lthcore.datasets.corpora import corpus as corpora
+from lthcore.datasets.corpora.corpus import Corpus, Document
 from lthcore.files import paths
+from lthcore.files.download import Source
+from lthcore.registry import Registry
 from lthcore.text import language, tables, vector_files, vectors
 from lthcore.text.config import TextConfig
 from lthcore.text.vectors import Vectors
 from lthcore.text.vocabulary import Vocabulary, encode
 
-CORPORA: dict[str, Callable[[], Corpus]] = {"reuters": reuters.load_corpus, "newswire": newswire.load_corpus}
+CORPORA: Registry[Callable[[], Corpus]] = Registry("corpus", "documents.register_corpus(name, load, groups=…)")
 
 # Data set → corpus and group of categories.
-GROUPS = {
-    "reuters-r10": ("reuters", "R10"),
-    "reuters-r90": ("reuters", "R90"),
-    "reuters-r115": ("reuters", "R115"),
-    "newswire": ("newswire", "all"),
-}
-
-# Their test documents with a label of the group.
-TEST = {"reuters-r10": 2_545, "reuters-r90": 3_019, "reuters-r115": 3_019, "newswire": 137}
+GROUPS: dict[str, tuple[str, str]] = {}
 
 # Held back for validation: a tenth of a corpus' training documents, drawn once from a fixed seed. The same documents
 # are held back for every group, so that one vocabulary and one language model, which see none of them, serve all.
@@ -58,6 +52,36 @@ class Reading:
     vocabulary: Vocabulary
     vectors: Vectors
     held: frozenset[int]
+
+
+def register_corpus(
+    name: str,
+    load_corpus: Callable[[], Corpus],
+    *,
+    groups: Mapping[str, tuple[str, int | None]],
+    sources: tuple[Source, ...] = (),
+) -> None:
+    """Make a corpus known, and the data sets that are made from it.
+
+    Args:
+        name: of the corpus, by which its files are fetched.
+        load_corpus: a function without arguments that returns it.
+        groups: name of a data set → the group of categories that it tells apart, see
+            `lthcore.datasets.corpora.corpus.group`, and the number of its test documents with a label of the group, or
+            None if that is not known yet.
+        sources: the files it is read from, if they can be downloaded.
+
+    Raises:
+        ValueError: if a name is taken, or no word.
+
+    Book: chapter *Text*.
+    """
+    CORPORA.register(name, load_corpus)
+    for data_set, (group, test_size) in groups.items():
+        register(data_set, partial(load, data_set), test_size=test_size, sources=sources, documents=True)
+        GROUPS[data_set] = (name, group)
+    if sources:
+        SOURCES[name] = sources
 
 
 @lru_cache(maxsize=2)
@@ -87,7 +111,7 @@ def prepare(name: str, corpus: Corpus, group_name: str, config: TextConfig) -> D
     Args:
         name: what the data set is to be called.
         corpus: the documents.
-        group_name: the categories, see `lthcore.datasets.corpus.group`.
+        group_name: the categories, see `lthcore.datasets.corpora.corpus.group`.
         config: how documents become tensors.
 
     Returns:
@@ -111,7 +135,7 @@ def prepare(name: str, corpus: Corpus, group_name: str, config: TextConfig) -> D
     def split(documents: Sequence[Document]) -> Split:
         unknown = "skip" if config.oov == "skip" else "token"
         ids = encode([document.tokens for document in documents], reading.vocabulary, config.length, unknown=unknown)
-        return Split(ids, corpora.labels(documents, group.categories).astype(np.float32))
+        return Split(ids, corpora.labels(documents, group.categories))
 
     train, validation = held_out(group.train, reading.held)
     return Dataset(

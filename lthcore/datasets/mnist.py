@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
+from lthcore.datasets import arrays
 from lthcore.datasets.base import Dataset, Split, split
+from lthcore.datasets.catalogue import register
 from lthcore.files.download import DatasetError, Source, content
 
 TEST = 10_000
@@ -70,4 +72,9 @@ def parse_idx(data: bytes, name: str) -> np.ndarray:
 
 
 def _pixels(images: np.ndarray) -> np.ndarray:
-    return (images.astype(np.float32) / 255.0)[..., np.newaxis]
+    pixels = images[..., np.newaxis].astype(np.float32)
+    pixels /= 255.0
+    return arrays.own(pixels)
+
+
+register("mnist", load, test_size=TEST, sources=SOURCES)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from lthcore.analysis import measure
 from lthcore.analysis.measurements import corpus
-from lthcore.datasets import documents, newswire
+from lthcore.datasets import documents
+from lthcore.datasets.corpora import newswire
 from lthcore.experiments import presets, trials
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.experiments.presets.sizes import smoke

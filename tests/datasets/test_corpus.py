@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lthcore.datasets import DatasetError, corpus
-from lthcore.datasets.corpus import Corpus, Document, document, group, labels, statistics
+from lthcore.datasets import DatasetError
+from lthcore.datasets.corpora import corpus
+from lthcore.datasets.corpora.corpus import Corpus, Document, document, group, labels, statistics
 
 
 def doc(number: int, split: str, topics: str, *, body: bool = True, tokens: str = "a b") -> Document:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from lthcore import datasets
-from lthcore.datasets import corpus as corpora
-from lthcore.datasets import documents, newswire
-from lthcore.datasets.corpus import Corpus
+from lthcore.datasets import documents
+from lthcore.datasets.corpora import corpus as corpora
+from lthcore.datasets.corpora import newswire
+from lthcore.datasets.corpora.corpus import Corpus
 from lthcore.files import paths
 from lthcore.text.config import TextConfig
 from lthcore.text.vectors import Vectors
@@ -137,3 +138,19 @@ def test_any_corpus_can_be_prepared():
     data = documents.prepare("mine", Corpus("mine", NEWS.documents), "all", TINY)
     assert (data.name, data.classes) == ("mine", 8)
     assert isinstance(documents.read(NEWS, TINY).vectors, Vectors)
+
+
+def test_a_registered_corpus_gives_a_data_set_for_each_of_its_groups():
+    documents.register_corpus("wire", lambda: Corpus("wire", NEWS.documents), groups={"wire-all": ("all", None)})
+    try:
+        assert datasets.load("wire-all", TINY).labels == datasets.load("newswire", TINY).labels
+        assert datasets.test_size("wire-all") == datasets.test_size("newswire")
+        assert "wire-all" in datasets.TEXTS
+        with pytest.raises(ValueError, match="corpus 'wire' is registered already"):
+            documents.register_corpus("wire", newswire.load_corpus, groups={})
+        with pytest.raises(ValueError, match="unknown corpus 'wires'; known are newswire, reuters, wire"):
+            documents.corpus("wires")
+    finally:
+        documents.CORPORA.remove("wire")
+        datasets.DATASETS.remove("wire-all")
+        documents.GROUPS.pop("wire-all")

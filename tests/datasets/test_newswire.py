@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from lthcore.datasets import newswire
-from lthcore.datasets.corpus import Document, group, labels, statistics
+from lthcore.datasets.corpora import newswire
+from lthcore.datasets.corpora.corpus import Document, group, labels, statistics
 from lthcore.text.tokens import tokenize
 
 CORPUS = newswire.load_corpus()

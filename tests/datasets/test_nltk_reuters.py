@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lthcore.datasets import DatasetError
-from lthcore.datasets.corpus import group
-from lthcore.datasets.nltk_reuters import load_corpus
+from lthcore.datasets.corpora.corpus import group
+from lthcore.datasets.corpora.nltk_reuters import load_corpus
 
 FILES = {
     "training/9": "COCOA &lt;COC> UP\n    Showers fell.\n    Cocoa rose.\n  \n\n",

@@ -11,7 +11,9 @@ import pytest
 
 from lthcore import datasets
 from lthcore.datasets import Dataset, DatasetError, Split, base, mnist
+from lthcore.experiments.experiment import Experiment
 from lthcore.experiments.presets import PRESETS
+from lthcore.text.config import TextConfig
 
 needs_mnist = pytest.mark.skipif(
     not datasets.available("mnist"), reason="MNIST is not on this machine; `python -m lthcore data fetch` gets it"
@@ -151,8 +153,8 @@ def test_every_file_of_mnist_has_two_homes_and_a_checksum():
 
 
 def test_an_unknown_data_set_is_told_with_the_known_ones():
-    for ask in (datasets.load, datasets.sources, datasets.available, datasets.verify):
-        with pytest.raises(ValueError, match="unknown data set 'minst'; known are mnist, digits"):
+    for ask in (datasets.load, datasets.sources, datasets.available, datasets.verify, datasets.test_size):
+        with pytest.raises(ValueError, match=r"unknown data set 'minst'; known are .*mnist.*; register one"):
             ask("minst")
     assert {experiment.dataset for preset in PRESETS.values() for experiment in preset} <= set(datasets.NAMES)
 
@@ -170,7 +172,7 @@ def test_mnist_is_split_once_and_for_all():
     assert (len(data.train), len(data.validation), len(data.test)) == (55_000, 5_000, 10_000)
     assert (data.input_shape, data.classes) == ((28, 28, 1), 10)
     assert (data.train.x.min(), data.train.x.max()) == (0.0, 1.0)
-    assert len(data.test) == datasets.TEST_SIZES["mnist"]
+    assert len(data.test) == datasets.test_size("mnist")
     # Another split would be another experiment under the same name.
     assert (digest(data.validation.y), digest(data.train.y)) == ("a1fbc2f91d8447f7", "8e41c9cf63540ffc")
     assert digest(data.validation.x) == "060aed25dd21b760"
@@ -181,7 +183,7 @@ def test_the_digits_are_embedded_and_split_once_and_for_all(root):
     assert (len(data.train), len(data.validation), len(data.test)) == (1_197, 200, 400)
     assert (data.input_shape, data.classes) == ((8, 8, 1), 10)
     assert (data.train.x.min(), data.train.x.max()) == (0.0, 1.0)
-    assert len(data.test) == datasets.TEST_SIZES["digits"]
+    assert len(data.test) == datasets.test_size("digits")
     assert (digest(data.validation.y), digest(data.train.y)) == ("f0cdf87fcd2dae94", "886f1fe121b85bd4")
     images = np.concatenate([part.x.reshape(-1, 64) for part in (data.train, data.validation, data.test)])
     assert len(np.unique(images, axis=0)) == 1_797, "no image is in two splits"
@@ -222,3 +224,79 @@ def test_examples_that_are_not_finite_are_refused(bad):
     broken = Split(np.array([[0.0], [bad]], np.float32), np.array([0, 1], np.int32))
     with pytest.raises(DatasetError, match="validation examples of numbers contain NaN or infinite values"):
         Dataset(name="numbers", train=numbered(4), validation=broken, test=numbered(4), classes=2)
+
+
+# ---------------------------------------------------------------- data sets of one's own
+
+
+@pytest.fixture
+def mine():
+    """`mine(load, **about)` registers a data set of this name for the length of a test."""
+    yield lambda load, **about: datasets.register("mine", load, **about)
+    if "mine" in datasets.DATASETS:
+        datasets.DATASETS.remove("mine")
+        datasets.SOURCES.pop("mine", None)
+
+
+def parity() -> Dataset:
+    return base.split("mine", numbered(100), numbered(7), validation=20, classes=2, seed=5)
+
+
+def test_a_registered_data_set_is_one_like_any_other(mine):
+    mine(parity)
+    assert "mine" in datasets.NAMES
+    assert "mine" not in datasets.TEXTS
+    assert len(datasets.load("mine").train) == 80
+    assert datasets.test_size("mine") == 7, "counted, because it was not said"
+    assert datasets.available("mine")
+    assert datasets.verify("mine") == ["mine: embedded, nothing to verify"]
+    assert Experiment(dataset="mine").identity.startswith("mine-lenet_300_100-imp-rewind-")
+    with pytest.raises(ValueError, match=r"mine has no documents, so it takes no text configuration; newswire.* do"):
+        datasets.load("mine", TextConfig())
+
+
+def test_what_is_known_of_a_data_set_need_not_be_loaded(mine):
+    mine(lambda: pytest.fail("loaded"), test_size=9, sources=mnist.SOURCES)
+    assert datasets.test_size("mine") == 9
+    assert datasets.sources("mine") == mnist.SOURCES
+    mine(parity, replace=True)
+    assert datasets.sources("mine") == (), "nothing is left of what was replaced"
+
+
+def test_documents_of_ones_own_are_read_as_an_experiment_says(mine):
+    read = []
+    mine(lambda text: read.append(text) or parity(), documents=True)
+    assert "mine" in datasets.TEXTS
+    datasets.load("mine")
+    datasets.load("mine", TextConfig(length=7))
+    assert read == [TextConfig(), TextConfig(length=7)]
+
+
+def test_data_sets_of_the_package_cannot_be_replaced():
+    for name in datasets.NAMES:
+        with pytest.raises(ValueError, match=f"data set '{name}' is lthcore's own, and stored results rely on it"):
+            datasets.register(name, parity, replace=True)
+    assert datasets.test_size("digits") == 400
+
+
+def test_a_name_that_is_taken_keeps_its_meaning_unless_told_otherwise(mine):
+    mine(parity)
+    with pytest.raises(ValueError, match=r"data set 'mine' is registered already; .* replace=True"):
+        mine(lambda: None)
+    assert isinstance(datasets.load("mine"), Dataset)
+
+
+def test_what_is_no_loading_function_is_told(mine):
+    with pytest.raises(TypeError, match="a data set is registered by the function that loads it, got Dataset"):
+        mine(parity())
+    mine(lambda: numbered(3))
+    with pytest.raises(DatasetError, match=r"data set 'mine' must return a Dataset, got Split; Dataset\.from_arrays"):
+        datasets.load("mine")
+
+
+def test_every_module_of_a_data_set_is_known_without_being_listed():
+    assert set(datasets.NAMES) == {"mnist", "digits", "newswire", "reuters-r10", "reuters-r90", "reuters-r115"}
+    assert set(datasets.TEXTS) == {"newswire", "reuters-r10", "reuters-r90", "reuters-r115"}
+    assert datasets.sources("reuters") == datasets.sources("reuters-r90") != ()
+    with pytest.raises(ValueError, match="unknown data set 'reuters'"):
+        datasets.load("reuters")

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from lthcore import datasets
-from lthcore.datasets import DatasetError, corpus, reuters
-from lthcore.datasets.corpus import group, statistics
+from lthcore.datasets import DatasetError
+from lthcore.datasets.corpora import corpus, reuters
+from lthcore.datasets.corpora.corpus import group, statistics
 from lthcore.files import array_files, download, paths
 
 needs_reuters = pytest.mark.skipif(
@@ -292,7 +293,7 @@ def test_the_second_time_it_comes_from_the_cache(tiny, root, monkeypatch):
     first = reuters.load_corpus()
     assert len(cached(root)) == 1
     path.unlink()
-    monkeypatch.setattr("lthcore.datasets.sgml.parse", lambda *_: pytest.fail("parsed again"))
+    monkeypatch.setattr("lthcore.datasets.corpora.sgml.parse", lambda *_: pytest.fail("parsed again"))
     assert reuters.load_corpus() == first
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lthcore.datasets import DatasetError
-from lthcore.datasets.sgml import Article, clean, parse
+from lthcore.datasets.corpora.sgml import Article, clean, parse
 
 DOCTYPE = '<!DOCTYPE lewis SYSTEM "lewis.dtd">\n'
 

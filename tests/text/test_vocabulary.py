@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from lthcore import config, datasets, models
-from lthcore.datasets import corpus, newswire
+from lthcore.datasets.corpora import corpus, newswire
 from lthcore.experiments.experiment import Experiment
 from lthcore.experiments.presets import PRESETS
 from lthcore.training import optimizers
@@ -46,7 +46,7 @@ def test_every_model_prunes_the_layers_that_the_presets_name(name, shape):
 
 
 def test_every_data_set_tells_its_number_of_test_examples():
-    assert set(datasets.TEST_SIZES) == set(datasets.NAMES)
+    assert all(entry.test_size for entry in datasets.DATASETS.values())
     assert set(datasets.SOURCES) - set(datasets.NAMES) == {"reuters"}, "a corpus, which several data sets are made of"
 
 
@@ -62,4 +62,4 @@ def test_the_documents_a_result_is_reported_on_are_as_many_as_it_says(name):
     if not datasets.available(name):
         pytest.skip(f"{name} is not on this machine; LTH_DATA tells where it is")
     data = datasets.load(name, config.TextConfig(dimension=2, epochs=1, min_count=200))
-    assert len(data.test) == datasets.TEST_SIZES[name]
+    assert len(data.test) == datasets.test_size(name)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lthcore.datasets import corpus as corpora
 from lthcore.datasets import documents
-from lthcore.datasets.corpus import Document, Group
+from lthcore.datasets.corpora import corpus as corpora
+from lthcore.datasets.corpora.corpus import Document, Group
 from lthcore.experiments.experiment import Experiment
 from lthcore.files.array_files import packed, unpacked
 from lthcore.text import baselines, tables, vectors

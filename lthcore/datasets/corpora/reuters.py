@@ -10,8 +10,9 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from lthcore.datasets import sgml
-from lthcore.datasets.corpus import Corpus, Document, document
+from lthcore.datasets import documents as data_sets
+from lthcore.datasets.corpora import sgml
+from lthcore.datasets.corpora.corpus import Corpus, Document, document
 from lthcore.files import array_files, paths
 from lthcore.files.download import DatasetError, Source, files
 from lthcore.text import tokens as tokenising
@@ -228,3 +229,11 @@ def _ends(sequences: Iterable[Sequence]) -> np.ndarray:
 
 def _slices(ends: np.ndarray) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise([0, *ends.tolist()])]
+
+
+data_sets.register_corpus(
+    "reuters",
+    load_corpus,
+    groups={"reuters-r10": ("R10", 2_545), "reuters-r90": ("R90", 3_019), "reuters-r115": ("R115", 3_019)},
+    sources=SOURCES,
+)

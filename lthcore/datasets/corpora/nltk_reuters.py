@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lthcore.datasets.corpus import Corpus, document
-from lthcore.datasets.sgml import clean
+from lthcore.datasets.corpora.corpus import Corpus, document
+from lthcore.datasets.corpora.sgml import clean
 from lthcore.files.download import DatasetError
 
 

@@ -6,7 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from lthcore.datasets.corpus import Corpus, Document
+from lthcore.datasets import documents
+from lthcore.datasets.corpora.corpus import Corpus, Document
 
 TRAIN, TEST = 600, 150
 
@@ -95,3 +96,6 @@ def _topics(random: np.random.Generator) -> tuple[str, ...]:
 def _drawn(random: np.random.Generator, items: list[str]) -> str:
     """One item; the first are drawn more often, as frequent words are."""
     return items[min(random.integers(len(items), size=2))]
+
+
+documents.register_corpus("newswire", load_corpus, groups={"newswire": ("all", 137)})

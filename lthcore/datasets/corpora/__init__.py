@@ -1,0 +1,1 @@
+"""Collections of labelled documents, and the formats they come in."""
