@@ -148,6 +148,32 @@ def _members(source: Source, data: bytes) -> dict[str, bytes]:
     return {name: found[name] for name in source.members}
 
 
+def published_results() -> Path:
+    """The folder of the published records, which come with the repository and are downloaded from nowhere.
+
+    Returns:
+        `paths.results`, if there are records in it.
+
+    Raises:
+        DatasetError: if there are none; the message says how to get them.
+    """
+    folder = paths.results()
+    if any(folder.glob("*/trial-*/*.npz")):
+        return folder
+    if paths.is_checkout():
+        raise DatasetError(
+            f"the published records are missing: {folder} has none. They are part of the repository; "
+            f"`git checkout -- data/results` in {paths.project_root()} brings them back"
+        )
+    if os.environ.get("LTHCORE_RESULTS"):
+        raise DatasetError(f"LTHCORE_RESULTS names {folder}, which has no records; name the data/results of a clone")
+    raise DatasetError(
+        "the published records come with the repository, in its folder data/results, and not with the installed "
+        "package. Clone the repository that lthcore came from; then set LTHCORE_RESULTS to CLONE/data/results, "
+        "or pass --out CLONE/data/results"
+    )
+
+
 def fetch(source: Source) -> Path:
     """Download a file from the first mirror that delivers it, verify it, and put it in place.
 

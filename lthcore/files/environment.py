@@ -33,6 +33,8 @@ def describe() -> dict[str, str]:
 
 def _commit() -> str:
     """Commit of the package's source, marked when files of the package differ from it."""
+    if not paths.is_checkout():  # a repository that an installed package happens to lie in says nothing about it
+        return "unknown"
     git = ["git", "-C", str(paths.project_root())]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10)

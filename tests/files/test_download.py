@@ -193,8 +193,7 @@ def test_two_mirrors_that_never_answer_cost_less_than_ten_seconds(root, dead):
 def test_a_name_look_up_that_hangs_does_not_hold_up_the_exit(tmp_path):
     script = (
         "import pathlib, socket, sys, time\n"
-        "from lthcore import paths\n"
-        "from lthcore.datasets import download\n"
+        "from lthcore.files import download, paths\n"
         "socket.getaddrinfo = lambda *_, **__: time.sleep(3)\n"
         "paths.project_root = lambda: pathlib.Path(sys.argv[1])\n"
         "download.ANSWER_SECONDS = 0.1\n"
