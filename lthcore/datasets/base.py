@@ -213,6 +213,11 @@ def _check_lengths(what: str, x: np.ndarray, y: np.ndarray) -> None:
 
 def _check_split(data: Dataset, part: str, split: Split) -> None:
     """Refuse a split that does not go with the training examples, the classes or itself."""
+    if not isinstance(split, Split):
+        raise DatasetError(
+            f"{part} of {data.name} must be a Split, got {type(split).__name__}; Split(x, y) makes one, and "
+            f"Dataset.from_arrays a whole data set"
+        )
     x, y, name = split.x, split.y, data.name
     if x.shape[1:] != data.input_shape:
         raise DatasetError(f"{part} examples of {name} have shape {x.shape[1:]}, not {data.input_shape}")

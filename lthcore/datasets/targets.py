@@ -55,7 +55,7 @@ def _label_sets(table: np.ndarray) -> np.ndarray:
 
 def is_binary(table: np.ndarray) -> bool:
     """Whether all numbers are 0 or 1."""
-    return bool(((table == 0) | (table == 1)).all())
+    return table.dtype.kind in "biuf" and bool(((table == 0) | (table == 1)).all())
 
 
 def is_one_hot(y: np.ndarray) -> bool:
@@ -108,7 +108,7 @@ def _of_kind(y: np.ndarray, multilabel: bool) -> np.ndarray:
         return y[:, 0]
     if is_one_hot(y):
         raise DatasetError("labels are one-hot rows; take y.argmax(axis=1), or multilabel=True if they are label sets")
-    if y.ndim == 2 and y.dtype.kind not in arrays.TEXT and is_binary(y):
+    if y.ndim == 2 and is_binary(y):
         raise DatasetError("labels are a table of 0 and 1; pass multilabel=True if an example has a set of labels")
     if y.ndim != 1:
         raise DatasetError(

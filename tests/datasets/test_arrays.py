@@ -155,6 +155,7 @@ def test_examples_of_another_kind_are_refused_with_advice(x, message):
         (tf.data.Dataset.from_tensor_slices(Y), "which hands out one part after another"),
         (np.zeros((60, 2, 2)), "(60, 2, 2)"),
         (np.full((60, 3), 1 / 3), "probabilities"),
+        (np.array([["ant", "bee"]] * 60), "labels must be"),
         (None, "labels are missing"),
     ],
 )
@@ -294,6 +295,13 @@ def test_label_sets_must_be_said_to_be_some():
 def test_what_does_not_go_together_is_refused_with_advice(arguments, message):
     with refused(message):
         Dataset.from_arrays(**{"x": X, "y": Y} | arguments)
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_a_data_set_is_made_of_splits(part):
+    splits = dict.fromkeys(("train", "validation", "test"), Split(X, Y)) | {part: (X, Y)}
+    with refused(f"{part} of mine must be a Split, got tuple; Split(x, y) makes one, and Dataset.from_arrays"):
+        Dataset(name="mine", classes=3, **splits)
 
 
 def test_word_numbers_are_said_to_be_some():
