@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+# What look-ups return. Documented signatures say Any, for Sphinx knows no type variables.
 Value = TypeVar("Value")
 
 # Words end up in names of files and in comma-separated lists.
@@ -44,8 +45,8 @@ class Registry(Mapping[str, Value], Generic[Value]):
         what: str,
         how: str,
         *,
-        check: Callable[[Value], object] | None = None,
-        values: Mapping[str, Value] | None = None,
+        check: Callable[[Any], object] | None = None,
+        values: Mapping[str, Any] | None = None,
     ) -> None:
         self.what, self.how = what, how
         self._check = check
@@ -54,7 +55,7 @@ class Registry(Mapping[str, Value], Generic[Value]):
         for name, value in (values or {}).items():
             self.register(name, value)
 
-    def register(self, name: str, value: Value, *, replace: bool = False) -> Value:
+    def register(self, name: str, value: Any, *, replace: bool = False) -> Any:
         """Give a value a name.
 
         Args:
