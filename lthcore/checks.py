@@ -74,12 +74,6 @@ def check_whole(name: str, value: object, *, least: int = 0) -> None:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
 
 
-def check_whole(name: str, value: object) -> None:
-    """Refuse what is no whole number from 0 on."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
-
-
 def check_known(what: str, value: object, known: object) -> None:
     """Refuse a word that is not among the known ones, and list them."""
     if value not in known:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import keras
 import pytest
 
-from lthcore import config, datasets, models
+from lthcore import datasets, models
 from lthcore.datasets.corpora import corpus, newswire
 from lthcore.experiments.experiment import Experiment
 from lthcore.experiments.presets import PRESETS
+from lthcore.text.config import BODILESS, DOCUMENTS, TextConfig
 from lthcore.training import optimizers
+from lthcore.training.config import LOSSES
 from lthcore.training.engines import loop
 
 
 def test_every_loss_of_the_vocabulary_has_a_class_and_the_other_way_round():
-    assert tuple(loop.LOSSES) == config.LOSSES
+    assert tuple(loop.LOSSES) == LOSSES
     for loss in loop.LOSSES.values():
         assert issubclass(loss, keras.Loss)
         assert loss(from_logits=True).get_config()["from_logits"] is True
@@ -51,9 +53,9 @@ def test_every_data_set_tells_its_number_of_test_examples():
 
 
 def test_choices_about_documents_are_the_words_of_the_modules_that_act_on_them():
-    for word in config.DOCUMENTS:
+    for word in DOCUMENTS:
         assert corpus.group(newswire.load_corpus(), "all", documents=word)
-    for word in config.BODILESS:
+    for word in BODILESS:
         assert corpus.group(newswire.load_corpus(), "all", bodiless=word)
 
 
@@ -61,5 +63,5 @@ def test_choices_about_documents_are_the_words_of_the_modules_that_act_on_them()
 def test_the_documents_a_result_is_reported_on_are_as_many_as_it_says(name):
     if not datasets.available(name):
         pytest.skip(f"{name} is not on this machine; LTH_DATA tells where it is")
-    data = datasets.load(name, config.TextConfig(dimension=2, epochs=1, min_count=200))
+    data = datasets.load(name, TextConfig(dimension=2, epochs=1, min_count=200))
     assert len(data.test) == datasets.test_size(name)
