@@ -194,9 +194,8 @@ def _record(experiment: Experiment, trial: int, round: int, draw: int, mask: Mas
 def trainer_of(experiment: Experiment) -> Trainer:
     """The trainer for an experiment, compiled once per process and kept while the tasks are of one kind."""
     # A trainer knows nothing of masks and controls, so experiments that differ in these alone share one.
-    return _trainer(
-        replace(Experiment(prune=PruneConfig(embeddings=experiment.prune.embeddings)), **_trained(experiment))
-    )
+    same = replace(Experiment(prune=PruneConfig(embeddings=experiment.prune.embeddings)), **_trained(experiment))
+    return _trainer(same, datasets.DATASETS[experiment.dataset])
 
 
 def _trained(experiment: Experiment) -> dict[str, object]:
@@ -205,8 +204,8 @@ def _trained(experiment: Experiment) -> dict[str, object]:
 
 
 @lru_cache(maxsize=1)
-def _trainer(experiment: Experiment) -> Trainer:
-    data = _dataset(experiment.dataset, experiment.text)
+def _trainer(experiment: Experiment, entry: datasets.Entry) -> Trainer:
+    data = _dataset(experiment.dataset, experiment.text, entry)
     return Trainer(model_of(experiment, data), data, experiment.train, embeddings=experiment.prune.embeddings)
 
 
@@ -217,7 +216,8 @@ def model_of(experiment: Experiment, data: datasets.Dataset) -> keras.Model:
 
 
 @cache
-def _dataset(name: str, text: TextConfig | None) -> datasets.Dataset:
+def _dataset(name: str, text: TextConfig | None, entry: datasets.Entry) -> datasets.Dataset:
+    """A data set, loaded once per process; again if another is registered under its name."""
     return datasets.load(name, text)
 
 

@@ -25,6 +25,15 @@ def blobs():
         datasets.DATASETS.remove("blobs")
 
 
+def test_what_is_registered_in_place_of_a_data_set_is_what_is_trained_on(blobs):
+    x, y = blobs
+    experiment = Experiment(dataset="blobs", train=TrainConfig(steps=20, batch_size=20))
+    for classes in (4, 5):
+        data = Dataset.from_arrays(x / 255, y, classes=classes)
+        datasets.register("blobs", lambda data=data: data, replace=True)
+        assert trials.trainer_of(experiment).data is data
+
+
 def test_an_experiment_runs_on_a_registered_data_set_of_ones_own(blobs, store: Store):
     x, y = blobs
     datasets.register("blobs", lambda: Dataset.from_arrays(x / 255, y, name="blobs"), test_size=40)
