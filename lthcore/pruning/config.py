@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lthcore.checks import Options, check_known, check_positive_whole, check_rate, with_exceptions
+from lthcore.checks import (
+    Options,
+    check_known,
+    check_positive_whole,
+    check_rate,
+    check_whole,
+    make_plain,
+    with_exceptions,
+)
 from lthcore.pruning.budgets import BUDGETS
 from lthcore.pruning.criteria import Criterion, Score, named
 from lthcore.pruning.prune import SCOPES
@@ -54,6 +62,7 @@ class PruneConfig:
     averaged: bool = True
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for rate in (self.rate, *dict(self.layer_rates).values()):
             check_rate(rate)
         check_known("scope", self.scope, SCOPES)
@@ -66,8 +75,7 @@ class PruneConfig:
         if self.between == "continue" and self.rewind_step:
             raise ValueError("survivors that train on are not rewound: use rewind_step=0")
         for name in ("rounds", "rewind_step", *(["prune_step"] if self.prune_step is not None else [])):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
-                raise ValueError(f"{name} must be a whole number >= 0, got {getattr(self, name)!r}")
+            check_whole(name, getattr(self, name))
         self._check_early()
         self._check_untrained()
 

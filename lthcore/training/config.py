@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import isfinite
 
-from lthcore.checks import Options, check_known, check_positive_whole, check_whole
+from lthcore.checks import Options, check_known, check_positive_whole, check_whole, is_number, make_plain
 from lthcore.training import schedules
 
 LOSSES = ("sparse_categorical_crossentropy", "binary_crossentropy")
@@ -55,11 +55,15 @@ class TrainConfig:
     schedule_steps: int = 0
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("steps", "batch_size", "eval_every", "test_every"):
             check_positive_whole(name, getattr(self, name))
-        if not (isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate must be a positive number, got {self.learning_rate!r}")
-        if not 0 < self.decay <= 1:
+        if not (is_number(self.learning_rate) and isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(
+                f"learning_rate must be a positive number, got {self.learning_rate!r}; a rate that changes is a "
+                f"schedule, such as schedule='cosine', or an optimizer of your own with a LearningRateSchedule"
+            )
+        if not (is_number(self.decay) and 0 < self.decay <= 1):
             raise ValueError(f"decay must lie in (0, 1], got {self.decay!r}; 0.1 leaves a tenth of the learning rate")
         for name in ("decay_every", "warmup", "schedule_steps"):
             check_whole(name, getattr(self, name))
