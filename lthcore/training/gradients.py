@@ -50,8 +50,7 @@ class LossProbe:
         Raises:
             ValueError: if the model ends in probabilities: there is nothing to divide.
         """
-        if not self.loss.from_logits:
-            raise ValueError(f"model {self.model.name!r} ends in probabilities; criterion 'grasp' needs logits")
+        self._check_logits("grasp")
 
         def product() -> tf.Tensor:
             # The derivative of gᵀ·g, one of the two held fixed, is H·g.
@@ -63,10 +62,19 @@ class LossProbe:
         return self._derivatives(weights, product)
 
     def flow(self, weights: Weights) -> Scores:
-        """∂R/∂|w| of R, the sum of the outputs at an input of ones, every weight taken by its size."""
+        """∂R/∂|w| of R, the sum of the outputs at an input of ones, every weight taken by its size.
+
+        Raises:
+            ValueError: if the model ends in probabilities: the sum of a softmax is one, whatever the weights.
+        """
+        self._check_logits("synflow")
         sizes = Weights({name: np.abs(array) for name, array in weights.items()})
         ones = tf.ones((1, *self.model.input_shape[1:]))
         return self._derivatives(sizes, lambda: tf.reduce_sum(self.model(ones, training=False)))
+
+    def _check_logits(self, criterion: str) -> None:
+        if not self.loss.from_logits:
+            raise ValueError(f"model {self.model.name!r} ends in probabilities; criterion {criterion!r} needs logits")
 
     @property
     def _targets(self) -> list[tf.Variable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from small_models import small_model
@@ -143,3 +144,13 @@ def test_a_network_that_has_diverged_is_not_probed(trainer, theta):
     broken = Weights({**theta, "output/bias": np.full(10, np.inf, np.float32)})
     with pytest.raises(ValueError, match="cannot be probed"):
         trainer.probe.gradient(broken, np.arange(10))
+
+
+@pytest.mark.parametrize("criterion", ["grasp", "synflow"])
+def test_a_network_that_ends_in_probabilities_has_no_logits_to_ask_for(digits, criterion):
+    model = small_model()
+    softmax = keras.Model(model.input, keras.layers.Softmax(name="softmax")(model.output))
+    trainer = Trainer(softmax, digits, TrainConfig(steps=20))
+    given = evidence(trainer, trainer.fresh(np.random.default_rng(0)))
+    with pytest.raises(ValueError, match=f"ends in probabilities; criterion '{criterion}' needs logits"):
+        CRITERIA[criterion](given)
