@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 
-from lthcore.models.word_layers import DistinctWords, WindowMax, WordVectors
-from lthcore.text.tables import Table, drawn
+from lthcore.models.word_layers import DistinctWords, TableRows, WindowMax, WordVectors
+from lthcore.text.tables import Table
 
 # Which tables a variant reads: (name, starts from the language model, trained).
 VARIANTS: dict[str, tuple[tuple[str, bool, bool], ...]] = {
@@ -15,23 +14,6 @@ VARIANTS: dict[str, tuple[tuple[str, bool, bool], ...]] = {
     "nonstatic": (("words", True, True),),
     "multichannel": (("words_static", True, False), ("words", True, True)),
 }
-
-
-class TableRows(keras.initializers.Initializer):
-    """Initial word vectors: rows of the language model, and for words it does not know draws of their own."""
-
-    def __init__(self, table: Table, seed: int = 0) -> None:
-        self.table, self.seed = table, seed
-
-    def __call__(self, shape: tuple[int, ...], dtype: object = None) -> object:
-        """The vectors, a float32 tensor; `shape` must be the table's."""
-        if tuple(shape) != self.table.vectors.shape:
-            raise ValueError(f"the table has shape {self.table.vectors.shape}, not {tuple(shape)}")
-        return keras.ops.convert_to_tensor(drawn(self.table, np.random.Generator(np.random.PCG64(self.seed))))
-
-    def get_config(self) -> dict:
-        """The arguments it was made with."""
-        return {"table": self.table, "seed": self.seed}
 
 
 def kim_cnn(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from lthcore.models import initial, names
 from lthcore.pruning.weights import Weights
 
 if keras.backend.backend() != "tensorflow":
@@ -23,15 +24,23 @@ def variables(model: keras.Model) -> dict[str, keras.Variable]:
     """Name → variable, for all that makes up a point of weight space: weights and running statistics.
 
     Raises:
-        ValueError: for a model that is not built, two variables of one name, or weights that are not float32.
+        ValueError: for a model that is not built, two variables of one name, weights that are not float32, or a layer
+            that is quantised.
     """
     if not model.built:
         raise ValueError(f"model {model.name!r} has no weights yet; call it on data or give it an Input first")
+    for layer in _layers(model):
+        if layer.quantization_mode is not None:
+            raise ValueError(
+                f"layer {layer.name!r} is quantised ({layer.quantization_mode}); only float32 models can be trained, "
+                f"shrunk and exported here: quantise the result instead"
+            )
+    called = names.names(model)
     found: dict[str, keras.Variable] = {}
     for variable in model.variables:
         if not keras.backend.is_float_dtype(variable.dtype):
-            continue  # the state of random generators: not a weight
-        name = name_of(model, variable)
+            continue  # the state of random generators and counters: not a weight
+        name = called[id(variable)]
         if name in found:
             raise ValueError(f"two variables are called {name!r}; give each layer a name of its own")
         if variable.dtype != "float32":
@@ -41,8 +50,8 @@ def variables(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def name_of(model: keras.Model, variable: keras.Variable) -> str:
-    """Name of a variable: its path, without the model's own name, which Keras numbers when it is not given one."""
-    return variable.path.removeprefix(f"{model.name}/")
+    """Name of a variable; see `lthcore.models.names.names`."""
+    return names.names(model)[id(variable)]
 
 
 def read(model: keras.Model) -> Weights:
@@ -67,6 +76,9 @@ def write(model: keras.Model, weights: Weights) -> None:
             raise ValueError(f"{name!r} has shape {tuple(variable.shape)} in the model, {weights[name].shape} here")
     for name, variable in targets.items():
         variable.assign(weights[name])
+    for layer in _layers(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with copies of its variables
 
 
 def prunable(model: keras.Model, *, embeddings: bool = False) -> tuple[str, ...]:
@@ -77,57 +89,66 @@ def prunable(model: keras.Model, *, embeddings: bool = False) -> tuple[str, ...]
         embeddings: whether trained embedding tables count as well.
     """
     kinds = (*_KERNELS, "embeddings") if embeddings else _KERNELS
-    names = tuple(name_of(model, variable) for variable in model.trainable_variables if variable.name in kinds)
-    if embeddings and not any(name.endswith("embeddings") for name in names):
+    called = names.names(model)
+    trained = [called[id(variable)] for variable in model.trainable_variables]
+    found = tuple(name for name in trained if name.split("/")[-1] in kinds)
+    if embeddings and not any(name.endswith("embeddings") for name in found):
         raise ValueError(f"model {model.name!r} has no trained embedding to prune: use embeddings=False")
-    if not names:
+    if not found:
         raise ValueError(f"model {model.name!r} has no trainable kernel to prune")
-    return names
+    return found
 
 
-def fresh(model: keras.Model, rng: np.random.Generator) -> Weights:
+def fresh(model: keras.Model, rng: np.random.Generator, keep: Weights | None = None) -> Weights:
     """New initial weights θ₀ ~ D, from each layer's own initializers and this stream alone.
 
     The model itself is not touched. An initializer with a fixed seed of its own is reseeded too: otherwise all
-    trials would start from one point.
+    trials would start from one point. What the user froze keeps its value, and so do statistics of layers that are not
+    Keras' own; see `lthcore.models.initial.starts_anew`.
+
+    Args:
+        model: a built model.
+        rng: the stream; each random initializer takes one number of it.
+        keep: what `kept` gave before anything was trained. Without it the model's present values are taken: the same
+            for what is frozen, but a running statistic may have moved.
 
     Raises:
         ValueError: for a layer whose initializers cannot be found.
     """
-    drawn: dict[str, np.ndarray] = {}
+    places = names.places(model)
+    called = names.names(model)
+    found = dict(kept(model) if keep is None else keep)
+    # The order of the layers and of their variables is part of what a seed means: stored results depend on it.
     for layer in _layers(model):
-        for variable in layer._trainable_variables + layer._non_trainable_variables:
-            initializer = _seeded(_initializer(layer, variable), rng)
-            value = np.array(initializer(variable.shape, dtype=variable.dtype))
-            if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):
-                value[layer.units : 2 * layer.units] = 1.0  # an LSTM cell wraps its bias initializer to do this
-            drawn[name_of(model, variable)] = value
-    return Weights({name: drawn[name] for name in variables(model)})
+        for variable in names.own_variables(layer):
+            place, name = places[id(variable)], called[id(variable)]
+            weight = keras.backend.is_float_dtype(variable.dtype) and name not in found
+            if weight and place.layer is layer and initial.starts_anew(place, variable):
+                found[name] = initial.draw(layer, variable, rng)
+    return Weights({name: found[name] for name in variables(model)})
+
+
+def kept(model: keras.Model) -> Weights:
+    """The weights and statistics that `fresh` does not draw, as they are now: its argument `keep`.
+
+    Example:
+        >>> frozen = keras.layers.Dense(3, trainable=False, name="frozen")
+        >>> model = keras.Sequential([keras.Input((4,)), frozen, keras.layers.Dense(2, name="output")])
+        >>> list(kept(model))
+        ['frozen/kernel', 'frozen/bias']
+    """
+    places = names.places(model)
+    anew = {name: initial.starts_anew(places[id(variable)], variable) for name, variable in variables(model).items()}
+    return Weights({name: variable.numpy() for name, variable in variables(model).items() if not anew[name]})
 
 
 def reseed(model: keras.Model, rng: np.random.Generator) -> None:
-    """Start the model's own random generators (dropout, noise) from this stream."""
+    """Start the model's own random generators (dropout, noise) from this stream; counters and tables stay."""
+    states = {id(generator.state) for layer in _layers(model) for generator in layer._seed_generators}
     for variable in model.variables:
-        if not keras.backend.is_float_dtype(variable.dtype):
+        if id(variable) in states:
             variable.assign(rng.integers(0, 2**31, size=variable.shape).astype(variable.dtype))
 
 
 def _layers(model: keras.Model) -> Iterator[keras.Layer]:
     return iter(model._flatten_layers(include_self=True, recursive=True))
-
-
-def _initializer(layer: keras.Layer, variable: keras.Variable) -> keras.initializers.Initializer:
-    for attribute in (f"{variable.name}_initializer", f"{variable.name.removesuffix('_kernel')}_initializer"):
-        if (found := getattr(layer, attribute, None)) is not None:
-            return keras.initializers.get(found)
-    raise ValueError(
-        f"layer {layer.name!r} has no initializer for {variable.name!r}; give the trainer a function "
-        f"`fresh(rng) -> Weights` that draws initial weights for your model"
-    )
-
-
-def _seeded(initializer: keras.initializers.Initializer, rng: np.random.Generator) -> keras.initializers.Initializer:
-    config = initializer.get_config()
-    if "seed" not in config:
-        return initializer
-    return type(initializer).from_config({**config, "seed": int(rng.integers(2**31))})

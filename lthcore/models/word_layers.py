@@ -1,11 +1,30 @@
-"""Keras layers of the text models."""
+"""Keras layers of the text models, and what their tables start from."""
 
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lthcore.models.windows import distinct_words, window_max
+from lthcore.text.tables import Table, drawn
+
+
+class TableRows(keras.initializers.Initializer):
+    """Initial word vectors: rows of the language model, and for words it does not know draws of their own."""
+
+    def __init__(self, table: Table, seed: int = 0) -> None:
+        self.table, self.seed = table, seed
+
+    def __call__(self, shape: tuple[int, ...], dtype: object = None) -> object:
+        """The vectors, a float32 tensor; `shape` must be the table's."""
+        if tuple(shape) != self.table.vectors.shape:
+            raise ValueError(f"the table has shape {self.table.vectors.shape}, not {tuple(shape)}")
+        return keras.ops.convert_to_tensor(drawn(self.table, np.random.Generator(np.random.PCG64(self.seed))))
+
+    def get_config(self) -> dict:
+        """The arguments it was made with."""
+        return {"table": self.table, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable("lthcore")
@@ -32,6 +51,11 @@ class DistinctWords(keras.layers.Layer):
 @keras.saving.register_keras_serializable("lthcore")
 class WordVectors(keras.layers.Embedding):
     """An embedding whose padding, word 0, is always the zero vector and never learns."""
+
+    @property
+    def redrawn(self) -> bool:
+        """Whether each trial draws the table anew even if it is not trained: words without a vector are random."""
+        return isinstance(self.embeddings_initializer, TableRows)
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Vectors of words: (..., ) → (..., D)."""
