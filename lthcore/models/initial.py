@@ -14,11 +14,11 @@ layers = keras.layers
 # Statistics of Keras' own layers that start from an initializer: those of any other layer are none of ours to redraw.
 _STATISTICS = (layers.BatchNormalization, layers.SpectralNormalization)
 
-# What Keras' layers start from without keeping it in an attribute of the variable's name.
+# What Keras' layers start from without keeping it in an attribute of the variable's name; subclasses first.
 _UNDECLARED: tuple[tuple[type, str, Callable[[keras.Layer], object]], ...] = (
+    (layers.AdditiveAttention, "scale", lambda layer: "glorot_uniform"),
     (layers.Attention, "scale", lambda layer: "ones"),
     (layers.Attention, "concat_score_weight", lambda layer: "ones"),
-    (layers.AdditiveAttention, "scale", lambda layer: "glorot_uniform"),
     (layers.RMSNormalization, "scale", lambda layer: "ones"),
     (layers.DepthwiseConv1D, "kernel", lambda layer: layer.depthwise_initializer),
     (layers.DepthwiseConv2D, "kernel", lambda layer: layer.depthwise_initializer),
@@ -27,6 +27,8 @@ _UNDECLARED: tuple[tuple[type, str, Callable[[keras.Layer], object]], ...] = (
     (layers.BatchNormalization, "renorm_mean", lambda layer: layer.moving_mean_initializer),
     (layers.BatchNormalization, "moving_stddev", lambda layer: layer.moving_variance_initializer),
     (layers.BatchNormalization, "renorm_stddev", lambda layer: layer.moving_variance_initializer),
+    (layers.STFTSpectrogram, "real_kernel", lambda layer: _transform(layer, "real")),
+    (layers.STFTSpectrogram, "imag_kernel", lambda layer: _transform(layer, "imag")),
     # Those that `enable_lora` was given are not kept anywhere: its defaults.
     *((layers.Layer, f"lora_{kind}_a", lambda layer: "he_uniform") for kind in ("kernel", "embeddings")),
     *((layers.Layer, f"lora_{kind}_b", lambda layer: "zeros") for kind in ("kernel", "embeddings")),
@@ -74,6 +76,10 @@ def _initializer(layer: keras.Layer, name: str) -> keras.initializers.Initialize
     if hasattr(layer, "init_values") and len(names.own_variables(layer)) == 1:  # a LayerScale, of which there are many
         return keras.initializers.Constant(layer.init_values)
     raise ValueError(f"layer {layer.name!r} has no initializer for {name!r}; {_REMEDY}")
+
+
+def _transform(layer: keras.layers.STFTSpectrogram, side: str) -> keras.initializers.Initializer:
+    return keras.initializers.STFT(side, layer.window, layer.scaling, layer.periodic)
 
 
 _REMEDY = "give the trainer a function `fresh(rng) -> Weights` that draws initial weights for your model"

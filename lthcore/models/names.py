@@ -73,7 +73,7 @@ def own_name(layer: keras.Layer, variable: keras.Variable) -> str:
     if not _automatic(variable.name, "variable"):
         return variable.name
     unnamed = [other for other in own_variables(layer) if _automatic(other.name, "variable")]
-    return _attribute(layer, variable) or _numbered("variable", unnamed, variable)
+    return _attribute(layer, variable) or _numbered(layer, "variable", unnamed, variable)
 
 
 def own_variables(layer: keras.Layer) -> list[keras.Variable]:
@@ -105,7 +105,7 @@ def _children(layer: keras.Layer) -> Iterator[tuple[keras.Layer, str]]:
             yield child, child.name
         else:
             alike = [other for other in layer._layers if type(other) is type(child) and _automatic(other.name, kind)]
-            yield child, _attribute(layer, child) or _numbered(kind, alike, child)
+            yield child, _attribute(layer, child) or _numbered(layer, kind, alike, child)
 
 
 def _name_is_copied(layer: keras.Layer, child: keras.Layer) -> bool:
@@ -146,7 +146,7 @@ def _attribute(layer: keras.Layer, value: object) -> str | None:
     return None
 
 
-def _numbered(kind: str, alike: list, value: object) -> str:
-    """The kind, numbered among those alike."""
-    place = next(place for place, other in enumerate(alike) if other is value)
+def _numbered(layer: keras.Layer, kind: str, alike: list, value: object) -> str:
+    """The kind, numbered among those alike that no public attribute holds."""
+    place = next(place for place, other in enumerate(x for x in alike if not _attribute(layer, x)) if other is value)
     return f"{kind}_{place}" if place else kind
