@@ -9,12 +9,14 @@ positions of an image.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 
+from lthcore.models import names, variables
 from lthcore.models.patches import PatchMax
 from lthcore.models.word_layers import WindowMax
+from lthcore.shrinking import graph
 
 Shape = Sequence[int | None]
 
@@ -47,19 +49,28 @@ def convolution(outputs: Shape, kernel: Shape) -> int:
     return 2 * math.prod(outputs[1:-1]) * math.prod(kernel)
 
 
-def _window_max(layer: WindowMax) -> int:
-    length = layer.input[1].shape[1]
-    return convolution((None, length - layer.width + 1, layer.filters), layer.kernel.shape)
+def _window_max(call: graph.Call) -> int:
+    return convolution(
+        (None, call.inputs[1].shape[1] - call.layer.width + 1, call.layer.filters), call.layer.kernel.shape
+    )
 
 
-def _patch_max(layer: PatchMax) -> int:
-    return convolution(layer.responses(layer.input.shape), layer.kernel.shape)
+def _dense(call: graph.Call) -> int:
+    return dense(call.inputs[0].shape, call.layer.kernel.shape)
 
 
-_COUNTED: dict[type, Callable[[keras.Layer], int]] = {
-    keras.layers.Dense: lambda layer: dense(layer.input.shape, layer.kernel.shape),
-    keras.layers.Conv1D: lambda layer: convolution(layer.output.shape, layer.kernel.shape),
-    keras.layers.Conv2D: lambda layer: convolution(layer.output.shape, layer.kernel.shape),
+def _convolution(call: graph.Call) -> int:
+    return convolution(call.outputs[0].shape, call.layer.kernel.shape)
+
+
+def _patch_max(call: graph.Call) -> int:
+    return convolution(call.layer.responses(call.inputs[0].shape), call.layer.kernel.shape)
+
+
+_COUNTED: dict[type, Callable[[graph.Call], int]] = {
+    keras.layers.Dense: _dense,
+    keras.layers.Conv1D: _convolution,
+    keras.layers.Conv2D: _convolution,
     WindowMax: _window_max,
     PatchMax: _patch_max,
 }
@@ -72,7 +83,8 @@ def flops(model: keras.Model) -> int:
         model: a functional or Sequential model whose input shape is known.
 
     Raises:
-        ValueError: for a layer with a kernel whose operations are not known here.
+        ValueError: for a layer with a kernel whose operations are not known here, or a model whose graph Keras does not
+            know.
 
     Example:
         >>> from lthcore import models
@@ -81,20 +93,19 @@ def flops(model: keras.Model) -> int:
 
     Book: chapter *Early tickets*.
     """
-    return sum(_operations(layer) for layer in _layers(model))
+    return sum(_operations(call) for call in graph.calls(model))
 
 
-def _layers(model: keras.Model) -> Iterator[keras.Layer]:
-    for layer in model.layers:
-        yield from _layers(layer) if isinstance(layer, keras.Model) else [layer]
-
-
-def _operations(layer: keras.Layer) -> int:
-    if type(layer) in _COUNTED:
-        return _COUNTED[type(layer)](layer)
-    if any("kernel" in variable.name for variable in layer.variables):
-        kind, known = type(layer).__name__, ", ".join(kind.__name__ for kind in _COUNTED)
-        raise ValueError(f"operations of layer {layer.name!r}, a {kind}, are not known; known are {known}")
+def _operations(call: graph.Call) -> int:
+    """Operations of one call: a layer that is called twice computes twice."""
+    layer, kind = call.layer, type(call.layer)
+    if names.is_graph(layer):
+        return flops(layer)
+    if kind in _COUNTED and not getattr(layer, "lora_enabled", False):
+        return _COUNTED[kind](call)
+    if any("kernel" in variable.name for variable in getattr(layer, "variables", ())):
+        known = ", ".join(kind.__name__ for kind in _COUNTED)
+        raise ValueError(f"operations of layer {layer.name!r}, a {kind.__name__}, are not known; known are {known}")
     return 0
 
 
@@ -108,9 +119,5 @@ def parameters(model: keras.Model) -> tuple[int, int]:
 
     Book: chapter *Early tickets*.
     """
-    sizes = [
-        (variable.name == "embeddings", math.prod(variable.shape))
-        for variable in model.variables
-        if keras.backend.is_float_dtype(variable.dtype)
-    ]
+    sizes = [(v.name == "embeddings", math.prod(v.shape)) for v in variables.variables(model).values()]
     return sum(size for _, size in sizes), sum(size for embedding, size in sizes if not embedding)

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lthcore.models import variables as keras_weights
+from lthcore.models import variables
 from lthcore.models.patches import PatchMax
 from lthcore.models.word_layers import DistinctWords, WindowMax, WordVectors
 from lthcore.pruning.weights import Weights
@@ -34,21 +34,22 @@ def plain(model: keras.Model, weights: Weights) -> tuple[keras.Model, Weights]:
         A functional model that is not compiled, and its weights, which it also holds. The original stays as it is.
 
     Raises:
-        ValueError: for weights that do not fit, a layer, activation or other object that is neither of Keras nor known
-            here, or a Lambda, which Keras does not load without being told to trust it.
+        ValueError: for weights that do not fit, a layer that is quantised, a layer, activation or other object that is
+            neither of Keras nor known here, or a Lambda, which Keras does not load without being told to trust it.
 
     Example:
         >>> from lthcore import models
         >>> from lthcore.text.tables import Table
         >>> table = Table(np.zeros((9, 4), np.float32), np.arange(9) > 1, 0.25)
         >>> kim = models.build("kim_cnn", (12,), 3, table=table, widths=(5,))
-        >>> model, _ = plain(kim, keras_weights.read(kim))
+        >>> model, _ = plain(kim, variables.read(kim))
         >>> [type(layer).__name__ for layer in model.layers]
         ['InputLayer', 'Embedding', 'Conv1D', 'GlobalMaxPooling1D', 'Concatenate', 'Dropout', 'Dense']
 
     Source: {cite}`Kim14`, section 2.
     Book: chapter *Early tickets*.
     """
+    variables.variables(model)  # refuses what is quantised, of which a copy has no weights yet
     calls = graph.calls(model)
     _check_documents(model, calls)
     rebuilt = keras.models.clone_model(
@@ -60,7 +61,7 @@ def plain(model: keras.Model, weights: Weights) -> tuple[keras.Model, Weights]:
     for call in calls:
         if isinstance(call.layer, WordVectors) and (name := call.names["embeddings"]) in arrays:
             arrays[name] = np.concatenate([np.zeros_like(arrays[name][:1]), arrays[name][1:]])
-    keras_weights.write(rebuilt, theta := Weights(arrays))
+    variables.write(rebuilt, theta := Weights(arrays))
     return rebuilt, theta
 
 
@@ -81,7 +82,7 @@ def export(model: keras.Model, weights: Weights, path: Path | str) -> None:
     Example:
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="output")])
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     export(model, keras_weights.read(model), Path(folder, "model.keras"))
+        ...     export(model, variables.read(model), Path(folder, "model.keras"))
         ...     keras.models.load_model(Path(folder, "model.keras")).count_params()
         15
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import keras
 
+from lthcore.models import names
 from lthcore.models.patches import PatchMax
-from lthcore.models.variables import name_of
-from lthcore.models.word_layers import WindowMax
+from lthcore.models.word_layers import WindowMax, WordVectors
 
 layers = keras.layers
 
@@ -47,7 +47,7 @@ class Call:
 
     Args:
         layer: what is called.
-        inputs: the symbolic tensors it reads; none for an Input.
+        inputs: the symbolic tensors it reads; none for an Input. Where it does not matter, without a mask.
         outputs: the symbolic tensors it gives.
         names: the layer's own variables, as ``"kernel"`` → their names among the model's weights.
         role: what it does to channels, a value of `ROLES` or ``"other"``.
@@ -81,7 +81,7 @@ def functional(model: keras.Model) -> keras.Model:
     try:
         one = isinstance(model, keras.Sequential)
         inputs, outputs = (model.inputs[0], model.outputs[0]) if one else (model.input, model.output)
-    except (AttributeError, ValueError) as error:
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
             f"model {model.name!r} ({type(model).__name__}) must be a functional or Sequential model with an Input: "
             f"of others Keras does not know what each layer reads"
@@ -108,15 +108,20 @@ def calls(model: keras.Model) -> tuple[Call, ...]:
     by_depth = functional(model)._nodes_by_depth
     nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
     times = Counter(id(node.operation) for node in nodes)
-    return tuple(_call(model, node, times[id(node.operation)]) for node in nodes)
+    called = names.names(model)
+    return tuple(_call(node, times[id(node.operation)], called) for node in nodes)
 
 
-def _call(model: keras.Model, node: object, times: int) -> Call:
+def _call(node: object, times: int, called: Mapping[int, str]) -> Call:
     layer, inputs, outputs = node.operation, tuple(node.input_tensors), tuple(node.outputs)
     role = ROLES.get(type(layer), "other")
+    if role in ("norm", "carry"):  # which words are masked changes nothing between channels
+        masks = {id(mask) for mask in keras.tree.flatten(node.arguments.kwargs.get("mask"))}
+        inputs = tuple(tensor for tensor in inputs if id(tensor) not in masks)
     reason = "" if role == "other" else _reason(layer, (*inputs, *outputs), times)
-    names = {variable.name: name_of(model, variable) for variable in getattr(layer, "variables", ())}
-    return Call(layer, inputs, outputs, names, "other" if reason else role, reason)
+    own = names.own_variables(layer) if isinstance(layer, keras.Layer) else ()
+    own_names = {names.own_name(layer, variable): called[id(variable)] for variable in own}
+    return Call(layer, inputs, outputs, own_names, "other" if reason else role, reason)
 
 
 def _reason(layer: keras.Layer, tensors: tuple[keras.KerasTensor, ...], times: int) -> str:
@@ -124,6 +129,8 @@ def _reason(layer: keras.Layer, tensors: tuple[keras.KerasTensor, ...], times: i
     role, last = ROLES[type(layer)], (-1, len(tensors[0].shape) - 1)
     if times > 1:
         return f"it is called {times} times"
+    if getattr(layer, "lora_enabled", False):
+        return "its kernel is the sum of two (LoRA)"
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         return "its data_format is not channels_last"
     if getattr(layer, "groups", 1) != 1:
@@ -158,25 +165,48 @@ def channels(tensor: keras.KerasTensor) -> int:
 
 # What a layer is given as an object of the user's own, perhaps, which Keras could not make again from a description.
 _OBJECTS = ("_initializer", "_regularizer", "_constraint", "activation")
+# What a layer of word vectors is given. Describing it takes as long as writing its table, and `WordVectors` does not.
+_TABLE = (
+    "input_dim output_dim embeddings_initializer embeddings_regularizer embeddings_constraint mask_zero lora_rank "
+    "lora_alpha"
+).split()
 
 
 def clone(layer: keras.Operation, **changes: object) -> keras.Operation:
     """A new layer of the same configuration, or of a changed one; its weights are not copied.
 
-    Initializers and the like are those of the original: a table of word vectors is not part of any configuration.
+    Initializers and the like are those of the original: a table of word vectors is not part of any configuration. The
+    vocabulary that a look-up was adapted to is copied, for it is not among the weights.
 
     Raises:
         ValueError: for a layer that Keras cannot make again, such as a Lambda of a function without a name.
     """
-    if isinstance(layer, layers.Embedding):
-        given = "input_dim output_dim embeddings_initializer embeddings_regularizer embeddings_constraint mask_zero"
-        config = layers.Layer.get_config(layer) | {name: getattr(layer, name) for name in given.split()}
-        return type(layer)(**config | changes)
-    config = layer.get_config()
-    objects = {name: getattr(layer, name, config[name]) for name in config if name.endswith(_OBJECTS)}
-    # A layer without a get_config of its own leaves its name out.
+    if names.is_graph(layer):
+        return keras.models.clone_model(layer, clone_function=clone)
     try:
-        return type(layer).from_config(config | objects | {"name": layer.name} | changes)
-    except (TypeError, ValueError) as error:
+        if type(layer) in (layers.Embedding, WordVectors):
+            config = layers.Layer.get_config(layer) | {name: getattr(layer, name) for name in _TABLE}
+            return type(layer)(**config | changes)
+        config = layer.get_config()
+        objects = {name: getattr(layer, name, config[name]) for name in config if name.endswith(_OBJECTS)}
+        # A layer without a get_config of its own leaves its name out.
+        config |= objects | _vocabulary(layer) | {"name": layer.name} | changes
+        return type(layer).from_config(config)
+    except (NotImplementedError, TypeError, ValueError) as error:
         kind = type(layer).__name__
-        raise ValueError(f"layer {layer.name!r}, a {kind}, cannot be made again from its configuration") from error
+        raise ValueError(
+            f"layer {layer.name!r}, a {kind}, cannot be made again from its configuration; write a layer with a "
+            f"get_config that returns all arguments of its __init__"
+        ) from error
+
+
+def _vocabulary(layer: keras.Operation) -> dict[str, object]:
+    """What a look-up was adapted to; Keras' configuration of one has only what it was made with."""
+    table = getattr(layer, "_lookup_layer", layer)
+    if not isinstance(table, (layers.IntegerLookup, layers.StringLookup)) or table.vocabulary_size() == 0:
+        return {}
+    words = layer.get_vocabulary(include_special_tokens=False)
+    if not len(words):
+        return {}
+    weights = table.idf_weights_const.numpy()[-len(words) :] if table.output_mode == "tf_idf" else None
+    return {"vocabulary": list(words), "idf_weights": weights}

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import keras
 import numpy as np
 
-from lthcore.models import variables as keras_weights
+from lthcore.models import variables
 from lthcore.pruning.weights import Weights
 from lthcore.shrinking import dead_units, graph
 from lthcore.shrinking.export import check_finite, plain
@@ -150,7 +150,7 @@ def _without_inputs(model: keras.Model, weights: Weights) -> tuple[keras.Model, 
     taking = _taking(indices.tolist(), [call.name for call in entry[1]])
     smaller = keras.models.clone_model(graph.functional(model), clone_function=graph.clone, call_function=taking)
     left = Weights({**weights, **{name: kernel[indices] for name, kernel in kernels.items()}})
-    keras_weights.write(smaller, left)
+    variables.write(smaller, left)
     return smaller, left, len(indices)
 
 

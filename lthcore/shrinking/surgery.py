@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 import numpy as np
 
-from lthcore.models import variables as keras_weights
+from lthcore.models import variables
 from lthcore.pruning.weights import Weights
 from lthcore.shrinking import graph
 
@@ -40,7 +40,7 @@ def keep_units(model: keras.Model, weights: Weights, kept: Mapping[str, np.ndarr
     Example:
         >>> dense = keras.layers.Dense
         >>> model = keras.Sequential([keras.Input((4,)), dense(3, name="hidden"), dense(2, name="output")])
-        >>> smaller, theta = keep_units(model, keras_weights.read(model), {"hidden": np.array([0, 2])})
+        >>> smaller, theta = keep_units(model, variables.read(model), {"hidden": np.array([0, 2])})
         >>> theta
         Weights(hidden/kernel 4×2, hidden/bias 2, output/kernel 2×2, output/bias 2)
 
@@ -55,12 +55,12 @@ def keep_units(model: keras.Model, weights: Weights, kept: Mapping[str, np.ndarr
         graph.functional(model), clone_function=lambda layer: _resized(layer, chosen.get(layer.name))
     )
     theta = Weights({**weights, **_sliced(calls, weights, chosen, reads)})
-    keras_weights.write(smaller, theta)
+    variables.write(smaller, theta)
     return smaller, theta
 
 
 def _check_weights(model: keras.Model, weights: Weights) -> None:
-    needed = {name: tuple(variable.shape) for name, variable in keras_weights.variables(model).items()}
+    needed = {name: tuple(variable.shape) for name, variable in variables.variables(model).items()}
     given = {name: array.shape for name, array in weights.items()}
     if wrong := sorted(name for name in {*needed, *given} if needed.get(name) != given.get(name)):
         name = wrong[0]
