@@ -68,8 +68,8 @@ def draw(layer: keras.Layer, variable: keras.Variable, rng: np.random.Generator)
 
 def _initializer(layer: keras.Layer, name: str) -> keras.initializers.Initializer:
     for attribute in (f"{name}_initializer", f"{name.removesuffix('_kernel')}_initializer"):
-        if (found := getattr(layer, attribute, None)) is not None:
-            return _with_seed(layer, name, keras.initializers.get(found))
+        if (given := getattr(layer, attribute, None)) is not None:
+            return _with_seed(layer, name, keras.initializers.get(given))
     for kind, known, start in _UNDECLARED:
         if isinstance(layer, kind) and name == known:
             return keras.initializers.get(start(layer))

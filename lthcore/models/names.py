@@ -56,16 +56,16 @@ def names(model: keras.Model) -> dict[int, str]:
         >>> list(names(model).values())
         ['hidden/kernel', 'hidden/bias', 'output/kernel', 'output/bias']
     """
-    found = places(model)
-    times = Counter(place.short for place in found.values())
-    return {key: "/".join(place.short if times[place.short] == 1 else place.full) for key, place in found.items()}
+    by_id = places(model)
+    times = Counter(place.short for place in by_id.values())
+    return {key: "/".join(place.short if times[place.short] == 1 else place.full) for key, place in by_id.items()}
 
 
 def places(model: keras.Model) -> dict[int, Place]:
     """The id of each variable → where it is. A variable that several layers hold belongs to the innermost."""
-    found: dict[int, Place] = {}
-    _walk(Place(model, (), (), not model.trainable), found, set())
-    return found
+    by_id: dict[int, Place] = {}
+    _walk(Place(model, (), (), not model.trainable), by_id, set())
+    return by_id
 
 
 def own_name(layer: keras.Layer, variable: keras.Variable) -> str:
@@ -81,20 +81,20 @@ def own_variables(layer: keras.Layer) -> list[keras.Variable]:
     return layer._trainable_variables + layer._non_trainable_variables
 
 
-def _walk(around: Place, found: dict[int, Place], visited: set[int]) -> None:
+def _walk(around: Place, by_id: dict[int, Place], visited: set[int]) -> None:
     """Collect the places of all variables in a layer, which is given with its own place."""
     layer = around.layer
     visited.add(id(layer))
     for child, name in _children(layer):
         if id(child) not in visited:
             short = around.short if isinstance(child, _TRANSPARENT) else (*around.short, name)
-            _walk(Place(child, short, (*around.full, name), around.frozen or not child.trainable), found, visited)
+            _walk(Place(child, short, (*around.full, name), around.frozen or not child.trainable), by_id, visited)
     # After the children: a wrapper also holds the variables of the layer in it, to which they belong.
     for variable in own_variables(layer):
         own = own_name(layer, variable)
         ending = (*around.full[-1:], own) if isinstance(layer, _TRANSPARENT) else (own,)
         place = Place(layer, (*around.short, *ending), (*around.full, own), around.frozen)
-        found.setdefault(id(variable), place)
+        by_id.setdefault(id(variable), place)
 
 
 def _children(layer: keras.Layer) -> Iterator[tuple[keras.Layer, str]]:

@@ -78,12 +78,12 @@ def _vectors(words: keras.KerasTensor, table: Table, variant: str) -> keras.Kera
     """Vectors of words as a variant of Kim's network reads them."""
     if variant not in VARIANTS:
         raise ValueError(f"unknown variant {variant!r}; known are {', '.join(VARIANTS)}")
-    found = []
+    tables = []
     for name, pretrained, trained in VARIANTS[variant]:
         rows = TableRows(table) if pretrained else keras.initializers.RandomUniform(-0.25, 0.25)
         layer = WordVectors(*table.vectors.shape, embeddings_initializer=rows, trainable=trained, name=name)
-        found.append(layer(words))
-    return found[0] if len(found) == 1 else keras.layers.Add(name="channels")(found)
+        tables.append(layer(words))
+    return tables[0] if len(tables) == 1 else keras.layers.Add(name="channels")(tables)
 
 
 def bilstm(

@@ -36,17 +36,17 @@ def variables(model: keras.Model) -> dict[str, keras.Variable]:
                 f"shrunk and exported here: quantise the result instead"
             )
     called = names.names(model)
-    found: dict[str, keras.Variable] = {}
+    named: dict[str, keras.Variable] = {}
     for variable in model.variables:
         if not keras.backend.is_float_dtype(variable.dtype):
             continue  # the state of random generators and counters: not a weight
         name = called[id(variable)]
-        if name in found:
+        if name in named:
             raise ValueError(f"two variables are called {name!r}; give each layer a name of its own")
         if variable.dtype != "float32":
             raise ValueError(f"{name!r} is {variable.dtype}; only float32 models can be trained here")
-        found[name] = variable
-    return found
+        named[name] = variable
+    return named
 
 
 def name_of(model: keras.Model, variable: keras.Variable) -> str:
@@ -91,12 +91,12 @@ def prunable(model: keras.Model, *, embeddings: bool = False) -> tuple[str, ...]
     kinds = (*_KERNELS, "embeddings") if embeddings else _KERNELS
     called = names.names(model)
     trained = [called[id(variable)] for variable in model.trainable_variables]
-    found = tuple(name for name in trained if name.split("/")[-1] in kinds)
-    if embeddings and not any(name.endswith("embeddings") for name in found):
+    kernels = tuple(name for name in trained if name.split("/")[-1] in kinds)
+    if embeddings and not any(name.endswith("embeddings") for name in kernels):
         raise ValueError(f"model {model.name!r} has no trained embedding to prune: use embeddings=False")
-    if not found:
+    if not kernels:
         raise ValueError(f"model {model.name!r} has no trainable kernel to prune")
-    return found
+    return kernels
 
 
 def fresh(model: keras.Model, rng: np.random.Generator, keep: Weights | None = None) -> Weights:
@@ -115,17 +115,17 @@ def fresh(model: keras.Model, rng: np.random.Generator, keep: Weights | None = N
     Raises:
         ValueError: for a layer whose initializers cannot be found.
     """
-    places = names.places(model)
-    called = names.names(model)
-    found = dict(kept(model) if keep is None else keep)
+    places, called = names.places(model), names.names(model)
+    arrays = {name: (keep or {}).get(name, present) for name, present in kept(model).items()}
     # The order of the layers and of their variables is part of what a seed means: stored results depend on it.
     for layer in _layers(model):
         for variable in names.own_variables(layer):
             place, name = places[id(variable)], called[id(variable)]
-            weight = keras.backend.is_float_dtype(variable.dtype) and name not in found
-            if weight and place.layer is layer and initial.starts_anew(place, variable):
-                found[name] = initial.draw(layer, variable, rng)
-    return Weights({name: found[name] for name in variables(model)})
+            # A wrapper also holds the variables of the layer in it: each is drawn once, where it belongs.
+            drawn = place.layer is layer and keras.backend.is_float_dtype(variable.dtype)
+            if drawn and initial.starts_anew(place, variable):
+                arrays[name] = initial.draw(layer, variable, rng)
+    return Weights({name: arrays[name] for name in variables(model)})
 
 
 def kept(model: keras.Model) -> Weights:

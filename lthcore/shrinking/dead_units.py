@@ -44,9 +44,9 @@ def fold(calls: Sequence[graph.Call], weights: Weights, known: Mapping[int, Valu
     values = dict(known or {})
     for call in calls:
         incoming = [values[id(tensor)] for tensor in call.inputs]
-        found = _VALUES[call.role](call, incoming, arrays) if call.role in _VALUES else None
+        outgoing = _VALUES[call.role](call, incoming, arrays) if call.role in _VALUES else None
         for tensor in call.outputs:
-            values.setdefault(id(tensor), np.full(graph.channels(tensor), np.nan) if found is None else found)
+            values.setdefault(id(tensor), np.full(graph.channels(tensor), np.nan) if outgoing is None else outgoing)
     return Weights(arrays)
 
 
@@ -72,11 +72,11 @@ def _of_kernel(call: graph.Call, incoming: list[Values], arrays: Arrays) -> Valu
 
 def _activated(function: Callable, value: Values) -> Values:
     """The value after an activation, evaluated by Keras itself."""
-    known, found = np.isfinite(value), np.full_like(value, np.nan)
+    known, result = np.isfinite(value), np.full_like(value, np.nan)
     if known.any():
         tensor = keras.ops.convert_to_tensor(value[known].astype(np.float32))
-        found[known] = keras.ops.convert_to_numpy(function(tensor))
-    return np.where(np.isfinite(found), found, np.nan)
+        result[known] = keras.ops.convert_to_numpy(function(tensor))
+    return np.where(np.isfinite(result), result, np.nan)
 
 
 def _of_norm(call: graph.Call, incoming: list[Values], arrays: Arrays) -> Values:

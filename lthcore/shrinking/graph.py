@@ -79,8 +79,8 @@ def functional(model: keras.Model) -> keras.Model:
         ValueError: for a model whose graph Keras does not know.
     """
     try:
-        one = isinstance(model, keras.Sequential)
-        inputs, outputs = (model.inputs[0], model.outputs[0]) if one else (model.input, model.output)
+        sequential = isinstance(model, keras.Sequential)
+        inputs, outputs = (model.inputs[0], model.outputs[0]) if sequential else (model.input, model.output)
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
             f"model {model.name!r} ({type(model).__name__}) must be a functional or Sequential model with an Input: "

@@ -74,8 +74,8 @@ def _indices(calls: Sequence[graph.Call], name: str, indices: np.ndarray) -> Cha
     """The units of a layer that stay, checked; None where all do."""
     cuttable = {call.name: call for call in calls if graph.has_units(call.layer)}
     if name not in cuttable:
-        there = f"layer {name!r} has no units to remove" if name in {c.name for c in calls} else f"no layer {name!r}"
-        raise ValueError(f"{there}; layers with units or filters are {', '.join(cuttable) or 'not in this model'}")
+        wrong = f"layer {name!r} has no units to remove" if name in {c.name for c in calls} else f"no layer {name!r}"
+        raise ValueError(f"{wrong}; layers with units or filters are {', '.join(cuttable) or 'not in this model'}")
     call = cuttable[name]
     indices, units = np.asarray(indices), graph.channels(call.outputs[0])
     if indices.ndim != 1 or indices.dtype.kind not in "iu" or not indices.size:
@@ -170,15 +170,15 @@ def _sliced(
     reads: Mapping[str, Channels],
 ) -> dict[str, np.ndarray]:
     """What is left of the weights of all layers that lose some."""
-    found: dict[str, np.ndarray] = {}
+    smaller: dict[str, np.ndarray] = {}
     for call in calls:
         read, kept = reads[call.name], chosen.get(call.name)
         if call.role not in ("kernel", "norm") or (read is None and kept is None):
             continue
         for kind, name in call.names.items():
             if kind == "kernel" and read is not None:
-                found[name] = weights[name].take(read, axis=-2)
+                smaller[name] = weights[name].take(read, axis=-2)
             last = kept if call.role == "kernel" else read
             if last is not None:
-                found[name] = found.get(name, weights[name]).take(last, axis=-1)
-    return found
+                smaller[name] = smaller.get(name, weights[name]).take(last, axis=-1)
+    return smaller

@@ -40,14 +40,14 @@ def seconds(models: Sequence[keras.Model], x: np.ndarray, *, batch: int = BATCH,
     for forward in forwards:  # compiling is not scoring
         for part in {part.shape: part for part in parts}.values():
             forward(part)
-    found = np.empty((repeats, len(forwards)))
+    times = np.empty((repeats, len(forwards)))
     for turn in range(repeats):
         for place, forward in enumerate(forwards):
             begin = perf_counter()
             for part in parts:
                 forward(part).numpy()
-            found[turn, place] = perf_counter() - begin
-    return np.median(found, axis=0)
+            times[turn, place] = perf_counter() - begin
+    return np.median(times, axis=0)
 
 
 def _compiled(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:

@@ -188,6 +188,16 @@ def test_what_is_kept_is_what_was_there_before_any_training():
     assert variables.fresh(model, np.random.default_rng(0)) != before
 
 
+def test_what_is_frozen_later_is_kept_and_what_is_thawed_is_drawn():
+    model = pretrained()
+    keep = variables.kept(model)
+    model.get_layer("words").trainable = True
+    model.get_layer("output").trainable = False
+    before, drawn = variables.read(model), variables.fresh(model, np.random.default_rng(0), keep)
+    np.testing.assert_array_equal(drawn["output/kernel"], before["output/kernel"])
+    assert not np.array_equal(drawn["words/embeddings"], before["words/embeddings"])
+
+
 def test_what_is_frozen_takes_nothing_from_the_stream():
     whole, without = (
         keras.Sequential([keras.Input((4,)), *frozen, layers.Dense(2, name="output")])

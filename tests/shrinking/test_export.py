@@ -152,9 +152,9 @@ class Nothing(keras.regularizers.Regularizer):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("layer", "plain Keras cannot express model 'custom': it knows nothing of test_portable.Doubled"),
+        ("layer", f"plain Keras cannot express model 'custom': it knows nothing of {__name__}.Doubled"),
         ("activation", "it knows nothing of doubled"),
-        ("regularizer", "it knows nothing of test_portable.Nothing"),
+        ("regularizer", f"it knows nothing of {__name__}.Nothing"),
         ("function", "layer 'hidden', a Lambda, cannot be made again from its configuration"),
         ("lambda", "layer 'hidden', a Lambda, cannot be made again from its configuration"),
     ],

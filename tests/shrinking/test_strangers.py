@@ -1,4 +1,4 @@
-"""Models with what our own have not: adapted layers, masks, LoRA, models within models; and what is refused in words."""
+"""Models with what our own have not: adapted layers, masks, LoRA, models within models; and what is refused."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_a_layer_that_is_called_twice_costs_twice():
         (lora, "operations of layer 'hidden', a Dense, are not known"),
         (
             lambda: keras.Sequential([layers.Dense(3)], name="unbuilt"),
-            "model 'unbuilt' .* Sequential model with an Input",
+            "model 'unbuilt' .* with an Input",
         ),
     ],
     ids=["without layers", "LoRA", "not built"],
