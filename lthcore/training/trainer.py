@@ -44,7 +44,9 @@ class Trainer:
             model's forward and backward pass use it; the optimizer's update is always compiled by XLA.
         engine: what executes the steps: ``"dense"``, the compiled loop, or ``"auto"`` for the fastest that can.
         embeddings: whether trained tables of word vectors are prunable too.
-        fresh: draws initial weights, where the layers' own initializers are not what is wanted.
+        fresh: draws initial weights, where the layers' own initializers are not what is wanted. Otherwise what is
+            frozen in the model keeps the value that it has now.
+        head: what the model ends in, ``"logits"``, ``"softmax"`` or ``"sigmoid"``, where its layers do not tell.
 
     Raises:
         ValueError: if model, data or optimizer cannot be used; the message says why.
@@ -73,19 +75,20 @@ class Trainer:
         engine: str = "auto",
         embeddings: bool = False,
         fresh: Callable[[np.random.Generator], Weights] | None = None,
+        head: str | None = None,
     ) -> None:
-        compatibility.check(model, data, config)
+        ends_in = compatibility.check(model, data, config, head=head)
         check_known("compiler", compiler, COMPILERS)
         check_known("engine", engine, ENGINES)
         optimizer = optimizers.build(config) if optimizer is None else optimizer
         optimizers.check(optimizer)
         self.model, self.data, self.config = model, data, config
         self.prunable = variables.prunable(model, embeddings=embeddings)
-        self._fresh = fresh
+        self._fresh, self._kept = fresh, variables.kept(model)
         self._session: Session | None = None
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         xla = compiler == "xla" or (compiler == "auto" and prefers_xla(model, on_gpu=on_gpu))
-        loss = compatibility.loss(config, head=compatibility.head(model))
+        loss = compatibility.loss(config, head=ends_in)
         self.engine: Engine = DenseEngine(
             model,
             optimizer,
@@ -117,7 +120,7 @@ class Trainer:
 
     def fresh(self, rng: np.random.Generator) -> Weights:
         """New initial weights θ₀ ~ D of the model, drawn from `rng` alone."""
-        return self._fresh(rng) if self._fresh else variables.fresh(self.model, rng)
+        return self._fresh(rng) if self._fresh else variables.fresh(self.model, rng, self._kept)
 
     def train(
         self, ticket: Ticket, *, order: np.random.Generator, keep: Iterable[int] = (), stop: int | None = None

@@ -294,6 +294,43 @@ def test_a_subclassed_model_trains_once_it_is_built(digits):
     with pytest.raises(ValueError, match="no weights yet"):
         Trainer(model, digits, SHORT)
     model(digits.train.x[:1])
-    trainer = Trainer(model, digits, SHORT)
+    trainer = Trainer(model, digits, SHORT, head="logits")
     assert trainer.prunable == ("output/kernel",)
     assert np.isfinite(trained(trainer).history["validation_loss"]).all()
+
+
+def test_what_is_frozen_stays_as_it_is_in_every_trial(digits):
+    frozen = keras.layers.Dense(12, activation="relu", trainable=False, name="frozen")
+    layers = [keras.layers.Flatten(name="flatten"), frozen, keras.layers.Dense(10, name="output")]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
+    pretrained = frozen.kernel.numpy()
+    trainer = Trainer(model, digits, SHORT)
+    for seed in range(2):
+        theta = trainer.fresh(np.random.default_rng(seed))
+        final = trainer.train(Ticket.dense(theta, trainer.prunable), order=order()).final
+        assert np.array_equal(theta["frozen/kernel"], pretrained)
+        assert np.array_equal(final["frozen/kernel"], pretrained)
+    assert trainer.prunable == ("output/kernel",)
+
+
+class Softmaxed(keras.Model):
+    """A model of which Keras does not know what it ends in."""
+
+    def __init__(self) -> None:
+        super().__init__(name="own")
+        self.flatten, self.output_layer = keras.layers.Flatten(), keras.layers.Dense(10, name="output")
+
+    def call(self, x):
+        return keras.ops.softmax(self.output_layer(self.flatten(x)))
+
+
+def test_a_subclassed_model_trains_once_its_head_is_told(digits):
+    model = Softmaxed()
+    model(digits.train.x[:1])
+    with pytest.raises(ValueError, match="pass head= with one of logits, softmax, sigmoid"):
+        Trainer(model, digits, SHORT)
+    with pytest.raises(ValueError, match="its outputs are probabilities of classes"):
+        Trainer(model, digits, SHORT, head="logits")
+    trainer = Trainer(model, digits, SHORT, head="softmax")
+    run = trained(trainer)
+    assert run.history["validation_loss"][-1] < run.history["validation_loss"][0]
