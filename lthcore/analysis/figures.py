@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from lthcore.analysis import frames
 from lthcore.analysis.measurements import survivors
 from lthcore.analysis.measurements.stability import ALPHAS
+from lthcore.experiments.labels import plain
 from lthcore.pruning.mask import Mask
 
 
@@ -117,16 +118,6 @@ def falling_density(ax: Axes) -> Axes:
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("density (% of weights left)")
     return ax
-
-
-def plain(number: float) -> str:
-    """A whole number with its thousands apart.
-
-    Example:
-        >>> plain(20_000).split()
-        ['20', '000']
-    """
-    return f"{number:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def logarithmic_steps(ax: Axes) -> Axes:

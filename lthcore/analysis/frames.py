@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lthcore.experiments import labels
 from lthcore.experiments.experiment import Experiment
 from lthcore.experiments.records import Record
 from lthcore.experiments.store import Store
@@ -15,6 +16,7 @@ from lthcore.text import metrics
 
 COLUMNS = (
     "experiment",
+    "label",
     "dataset",
     "model",
     "variant",
@@ -59,6 +61,7 @@ def row(record: Record) -> dict[str, object]:
     rewind_step = experiment.prune.rewind_step if rewound else 0
     return {
         "experiment": experiment.identity,
+        "label": experiment.label,
         "dataset": experiment.dataset,
         "model": experiment.model,
         "variant": dict(experiment.model_options).get("variant", ""),
@@ -95,8 +98,16 @@ def _label_sets(record: Record) -> dict[str, float]:
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """All records as one tidy frame: a row per trained network, columns as in `COLUMNS`."""
-    return pd.DataFrame([row(record) for record in records], columns=COLUMNS)
+    """All records as one tidy frame: a row per trained network, columns as in `COLUMNS`.
+
+    Labels that several experiments of the frame would share end in the beginning of the experiment's hash.
+    """
+    rows, experiments = [], {}
+    for record in records:
+        rows.append(row(record))
+        experiments.setdefault(rows[-1]["experiment"], record.experiment)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.assign(label=table["experiment"].map(labels.distinct(experiments.values())))
 
 
 def results(store: Store, experiments: Sequence[Experiment]) -> pd.DataFrame:
@@ -223,7 +234,11 @@ def first_reaching(curves: pd.DataFrame, value: str, level: float) -> pd.DataFra
 def overview(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per stored experiment: how much there is of it."""
     return frame.groupby("experiment").agg(
-        trials=("trial", "nunique"), rounds=("round", "nunique"), networks=("trial", "size"), steps=("steps", "max")
+        label=("label", "first"),
+        trials=("trial", "nunique"),
+        rounds=("round", "nunique"),
+        networks=("trial", "size"),
+        steps=("steps", "max"),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from lthcore.checks import Options, check_known, check_positive_whole
 from lthcore.experiments.identity import digest
+from lthcore.experiments.labels import describe
 from lthcore.pruning.config import BETWEEN, PruneConfig
 from lthcore.shrinking.config import FilterConfig
 from lthcore.text.config import TextConfig
@@ -145,6 +146,16 @@ class Experiment:
         method = [self.prune.method, self.control] if self.filters is None else ["filters"]
         slug = "-".join([self.dataset, self.model, *variant, *method])
         return f"{slug}-{digest(self)}"
+
+    @property
+    def label(self) -> str:
+        """What it is called for people.
+
+        Example:
+            >>> Experiment(control="shuffle").label.replace("\N{NO-BREAK SPACE}", " ")
+            'mnist · LeNet-300-100 · tickets · shuffled mask · 50 000 steps'
+        """
+        return describe(self)
 
     def to_dict(self) -> dict:
         """All fields, as plain values for JSON."""

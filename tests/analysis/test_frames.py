@@ -189,3 +189,12 @@ def test_the_earliest_within_is_the_one_from_which_on_all_are(means, expected):
     parts = [toy({(1, t, 0): mean for t in range(3)}).assign(step=step) for step, mean in means.items()]
     reference = toy({(1, t, 0): 0.98 for t in range(3)})
     assert frames.earliest_within(pd.concat(parts), "step", "value", reference, 0.02) == expected
+
+
+def test_every_network_has_a_label_and_every_experiment_one_of_its_own(published):
+    labels = published.groupby("experiment")["label"].unique()
+    assert (labels.str.len() == 1).all()
+    assert labels.str[0].is_unique
+    table = frames.overview(published)
+    assert table.columns[0] == "label"
+    assert table["label"].tolist() == labels.str[0].tolist()

@@ -7,6 +7,7 @@ compared with; controls read their masks from it.
 from __future__ import annotations
 
 from lthcore.experiments.experiment import Preset
+from lthcore.experiments.labels import within
 from lthcore.experiments.presets.mnist import (
     MNIST_20K,
     MNIST_EARLY,
@@ -63,3 +64,16 @@ def preset(name: str) -> Preset:
         return PRESETS[name]
     except KeyError:
         raise ValueError(f"unknown preset {name!r}; known are {', '.join(PRESETS)}") from None
+
+
+def labels(name: str) -> dict[str, str]:
+    """Identity → label of each experiment of a preset: the preset's name, and what sets it apart from the first.
+
+    Raises:
+        ValueError: for an unknown name; the message lists the known ones.
+
+    Example:
+        >>> list(labels("mnist-short").values())[:3]
+        ['mnist-short · tickets', 'mnist-short · reinit', 'mnist-short · shuffled mask']
+    """
+    return within(name, preset(name))
