@@ -17,7 +17,7 @@ from tqdm import tqdm
 from lthcore import datasets
 from lthcore.analysis import frames
 from lthcore.experiments import presets
-from lthcore.experiments.experiment import Preset
+from lthcore.experiments.experiment import Experiments
 from lthcore.experiments.presets.sizes import adjusted
 from lthcore.experiments.store import Store, StoreError
 from lthcore.experiments.verify import VerificationError, compare
@@ -91,7 +91,7 @@ def run(
         typer.echo(f"{preset}: all results are in {store.root}; see `python -m lthcore show {preset}`")
 
 
-def _run(experiments: Preset, store: Store, workers: int) -> None:
+def _run(experiments: Experiments, store: Store, workers: int) -> None:
     from lthcore.experiments import trials as engine
 
     for data in dict.fromkeys((experiment.dataset, experiment.text) for experiment in experiments):

@@ -98,6 +98,11 @@ class Registry(Mapping[str, Value], Generic[Value]):
         """Keep the names registered so far from being replaced or removed: stored results rely on what they mean."""
         self._sealed = frozenset(self._values)
 
+    @property
+    def sealed(self) -> frozenset[str]:
+        """The names that cannot be replaced or removed."""
+        return self._sealed
+
     def __getitem__(self, name: str) -> Value:
         try:
             return self._values[name]

@@ -10,7 +10,7 @@ import pytest
 
 from lthcore.analysis import frames
 from lthcore.experiments import trials
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.lottery import find_tickets
 from lthcore.pruning.config import PruneConfig
@@ -27,7 +27,7 @@ SMALL = Experiment(
 
 
 def early(step: int | None, **changes: object) -> Experiment:
-    return replace(SMALL, prune=replace(SMALL.prune, prune_step=step, **changes))
+    return replace(SMALL, prune=replace(SMALL.prune, prune_step=step, **changes), rungs=())
 
 
 def masks(experiment: Experiment, store) -> list:
@@ -85,9 +85,9 @@ def test_oneshot_from_a_step_prunes_the_network_of_that_step(store):
         (early(10, schedule="oneshot"), [0, 10, 10, 10]),
         (early(None, rewind_step=20), [0, 60, 100, 140]),
         (early(None, criterion="large_init"), [0, 0, 0, 0]),
-        (replace(early(10), control="reinit"), [0, 10, 20, 30]),
+        (Control(of=early(10), kind="reinit"), [0, 10, 20, 30]),
     ],
-    ids=lambda value: value.prune.method if isinstance(value, Experiment) else "",
+    ids=lambda value: value.prune.method if isinstance(value, (Experiment, Control)) else "",
 )
 def test_search_steps_count_all_that_was_trained_to_find_the_mask(experiment, steps):
     assert [experiment.search_steps(round) for round in range(4)] == steps
@@ -153,5 +153,5 @@ def test_a_prune_step_at_the_end_of_training_is_refused():
 
 
 def test_a_search_that_trains_nothing_is_refused():
-    with pytest.raises(ValueError, match=r"for masks of one network use lthcore\.prune\.ladder"):
+    with pytest.raises(ValueError, match=r"for masks of one network use lthcore\.pruning\.prune\.ladder"):
         next(find_tickets(None, PruneConfig(prune_step=0), Seeds(0)))

@@ -17,7 +17,7 @@ from IPython.display import Markdown, display
 from lthcore import datasets
 from lthcore.analysis import frames
 from lthcore.experiments import presets
-from lthcore.experiments.experiment import Experiment, Preset
+from lthcore.experiments.experiment import Control, Experiment, Experiments
 from lthcore.experiments.presets.sizes import smoke
 from lthcore.experiments.records import Record
 from lthcore.experiments.store import Store, StoreError
@@ -41,7 +41,7 @@ class Study:
     """
 
     name: str
-    experiments: Preset
+    experiments: Experiments
     store: Store
     published: bool
 
@@ -59,7 +59,7 @@ class Study:
         """All its results, as one tidy frame."""
         return frames.results(self.store, self.experiments)
 
-    def records(self, experiment: Experiment, rounds: Iterable[int] | None = None) -> list[Record]:
+    def records(self, experiment: Experiment | Control, rounds: Iterable[int] | None = None) -> list[Record]:
         """The records of one experiment, all trials, draw 0."""
         chosen = experiment.rounds if rounds is None else rounds
         return [self.store.load(experiment, trial, round) for trial in range(experiment.trials) for round in chosen]

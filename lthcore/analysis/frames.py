@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from lthcore.experiments import labels
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import Experiments
 from lthcore.experiments.records import Record
 from lthcore.experiments.store import Store
 from lthcore.text import metrics
@@ -110,7 +110,7 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     return table.assign(label=table["experiment"].map(labels.distinct(experiments.values())))
 
 
-def results(store: Store, experiments: Sequence[Experiment]) -> pd.DataFrame:
+def results(store: Store, experiments: Experiments) -> pd.DataFrame:
     """The frame of some experiments, complete.
 
     Raises:

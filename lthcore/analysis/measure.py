@@ -15,7 +15,7 @@ import numpy as np
 from lthcore import datasets
 from lthcore.analysis.measurements import corpus, settling, shrunk, stability, survivors
 from lthcore.experiments import trials
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import AnyExperiment, Experiment, FilterExperiment
 from lthcore.experiments.records import UNTRAINED, Measurement
 from lthcore.experiments.store import Store
 from lthcore.files import environment
@@ -113,7 +113,7 @@ def _within(rounds: tuple[int, ...], experiment: Experiment) -> list[int]:
     return [round for round in rounds if round <= last] or [max(last, 1)]
 
 
-def measure_filters(_: None, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
+def measure_filters(_: None, experiment: FilterExperiment, trial: int, store: Store) -> dict[str, np.ndarray]:
     """Filter pruning before convergence and training from scratch; values are those of `filters.compare`."""
     return dict(filters.compare(experiment, trial))
 
@@ -123,7 +123,7 @@ def describe_corpus(_: None, experiment: Experiment, trial: int, store: Store) -
     return corpus.describe(experiment)
 
 
-Measure = Callable[[Trainer | None, Experiment, int, Store], Mapping[str, np.ndarray]]
+Measure = Callable[[Trainer | None, AnyExperiment, int, Store], Mapping[str, np.ndarray]]
 
 MEASUREMENTS: dict[str, Measure] = {
     "stability": measure_stability,
@@ -138,7 +138,7 @@ MEASUREMENTS: dict[str, Measure] = {
 _OF_PIXELS = ("anatomy", "shrunk")
 
 
-def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> Iterator[int]:
+def run(kind: str, experiment: AnyExperiment, store: Store, executor: Executor) -> Iterator[int]:
     """Take what is missing of a measurement, all trials; yields how many are done, as that grows.
 
     Raises:
@@ -157,7 +157,7 @@ def run(kind: str, experiment: Experiment, store: Store, executor: Executor) -> 
             future.cancel()
 
 
-def check(kind: str, experiment: Experiment) -> None:
+def check(kind: str, experiment: AnyExperiment) -> None:
     """Refuse what cannot be measured.
 
     Raises:
@@ -165,9 +165,12 @@ def check(kind: str, experiment: Experiment) -> None:
     """
     if kind not in MEASUREMENTS:
         raise ValueError(f"unknown measurement {kind!r}; known are {', '.join(MEASUREMENTS)}")
-    if (kind == "filters") != (experiment.filters is not None):
-        what = "has no filters to prune" if kind == "filters" else "prunes filters, so 'filters' is what to measure"
+    removes = isinstance(experiment, FilterExperiment)
+    if (kind == "filters") != removes:
+        what = "prunes filters, so 'filters' is what to measure" if removes else "has no filters to prune"
         raise ValueError(f"{experiment.identity} {what}")
+    if removes:
+        return
     if not experiment.is_chain:
         raise ValueError(f"{experiment.identity} is no search, so it has no tickets of its own to measure")
     documents = experiment.dataset in datasets.TEXTS and experiment.text is not None
@@ -177,7 +180,7 @@ def check(kind: str, experiment: Experiment) -> None:
         raise ValueError(f"{experiment.identity} reads documents; {kind} looks at weights on pixels")
 
 
-def complete(kind: str, experiment: Experiment, trial: int, store: Store) -> None:
+def complete(kind: str, experiment: AnyExperiment, trial: int, store: Store) -> None:
     """Take one measurement, unless it is stored. Networks of the search that are missing are trained first."""
     environment.describe()  # now: a commit made while this runs did not compute it
     trained = kind not in (*UNTRAINED, "filters")

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+
+from lthcore.pruning.criteria import Criterion
 
 # Fields that only say how much is computed; they count only where an experiment is extended.
 EXTENT = frozenset({"trials", "rounds", "rungs", "draws"})
 
 
-def digest(config: object) -> str:
-    """Ten hexadecimal digits that follow from the fields of a dataclass that differ from their defaults."""
-    canonical = json.dumps(non_defaults(config), sort_keys=True, separators=(",", ":"))
+def digest(meaning: Mapping) -> str:
+    """Ten hexadecimal digits that follow from the fields of a configuration that differ from their defaults.
+
+    Args:
+        meaning: those fields, nested, as `non_defaults` gives them.
+    """
+    canonical = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
@@ -23,7 +30,9 @@ def non_defaults(config: object) -> dict:
         value = getattr(config, entry.name)
         if entry.name in EXTENT:
             continue
-        if is_dataclass(value):
+        if isinstance(value, Criterion):  # not registered: its name is all that can be written down of it
+            found[entry.name] = value.name
+        elif is_dataclass(value):
             if inner := non_defaults(value):
                 found[entry.name] = inner
         elif value != (entry.default_factory() if entry.default is MISSING else entry.default):

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lthcore.experiments.identity import non_defaults
-
 if TYPE_CHECKING:
-    from lthcore.experiments.experiment import Experiment
+    from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
 
 # How the field writes names that the code spells otherwise; any other name is written with spaces.
 NAMES = {
@@ -61,7 +59,7 @@ def plain(number: float) -> str:
     return f"{number:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
 
 
-def describe(experiment: Experiment) -> str:
+def describe(experiment: AnyExperiment) -> str:
     """An experiment in words, by itself: its data, its network, what is done to it, and for how long it trains.
 
     Experiments that differ in a detail alone can read alike; `distinct` tells them apart.
@@ -72,7 +70,7 @@ def describe(experiment: Experiment) -> str:
     return " · ".join(part for part in said if part)
 
 
-def differences(experiment: Experiment, base: Experiment) -> str:
+def differences(experiment: AnyExperiment, base: AnyExperiment) -> str:
     """What sets an experiment apart from another one, in words; empty where nothing a result depends on does.
 
     Example:
@@ -92,7 +90,7 @@ def differences(experiment: Experiment, base: Experiment) -> str:
     return ", ".join([*changed, *dropped])
 
 
-def distinct(experiments: Iterable[Experiment]) -> dict[str, str]:
+def distinct(experiments: Iterable[AnyExperiment]) -> dict[str, str]:
     """Identity → label; those that would read alike get the beginning of their hash as well."""
     named = {experiment.identity: describe(experiment) for experiment in experiments}
     labels = list(named.values())
@@ -102,7 +100,7 @@ def distinct(experiments: Iterable[Experiment]) -> dict[str, str]:
     }
 
 
-def within(name: str, experiments: Iterable[Experiment]) -> dict[str, str]:
+def within(name: str, experiments: Iterable[AnyExperiment]) -> dict[str, str]:
     """Identity → label of the experiments of a preset: its name and what sets each apart from its first.
 
     The first one is called by what it does.
@@ -121,7 +119,7 @@ def _joined(parts: Mapping[str, str], names: Sequence[str], between: str = ", ")
     return between.join(parts[name] for name in names if parts.get(name))
 
 
-def _parts(experiment: Experiment) -> dict[str, str]:
+def _parts(experiment: AnyExperiment) -> dict[str, str]:
     """The words for each thing an experiment does, in the order they are read; empty where it does the usual."""
     train = experiment.train
     usual = "adam", 1.2e-3, 60  # the paper's own, and the defaults
@@ -131,7 +129,7 @@ def _parts(experiment: Experiment) -> dict[str, str]:
         "options": ", ".join(
             str(value) if name == "variant" else f"{spoken(name)} {value}" for name, value in experiment.model_options
         ),
-        **(_removal(experiment) if experiment.filters else _pruning(experiment)),
+        **(_removal(experiment) if hasattr(experiment, "filters") else _pruning(experiment)),
         "steps": f"{plain(train.steps)} steps",
         "batch": "" if train.batch_size == usual[2] else f"batches of {train.batch_size}",
         "optimizer": "" if train.optimizer == usual[0] else spoken(train.optimizer),
@@ -141,19 +139,19 @@ def _parts(experiment: Experiment) -> dict[str, str]:
     return {name: words or "" for name, words in parts.items()}
 
 
-def _removal(experiment: Experiment) -> dict[str, str]:
+def _removal(experiment: FilterExperiment) -> dict[str, str]:
     filters = experiment.filters
     steps = " and ".join(plain(filters.every * number) for number in range(1, filters.removals + 1))
     return {"method": f"{100 * filters.rate:g} % of the filters removed at step {steps}"}
 
 
-def _pruning(experiment: Experiment) -> dict[str, str]:
+def _pruning(experiment: Experiment | Control) -> dict[str, str]:
     prune = experiment.prune
     if not prune.rounds:
         return {"method": "dense network"}
     trained_on = {("continue", "continue"): "trained on", ("continue", "rewind"): "trained on, then rewound"}
     return {
-        "method": spoken(prune.criterion),
+        "method": spoken(prune.scored_by.name),
         "schedule": "" if prune.schedule == "iterative" or not prune.trained_scores else "one-shot",
         "scope": "" if prune.scope == "layerwise" else "compared globally",
         "budgets": "" if prune.budgets == "schedule" else f"{prune.budgets} budgets",
@@ -168,10 +166,10 @@ def _pruning(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def _details(experiment: Experiment) -> Mapping[str, object]:
+def _details(experiment: AnyExperiment) -> Mapping[str, object]:
     """The fields that no part speaks of, where they are not the defaults: ``train.eval_every`` → 50."""
     flat = {}
-    for name, value in non_defaults(experiment).items():
+    for name, value in experiment.meaning.items():
         inner = value if isinstance(value, dict) else {"": value}
         group = name if isinstance(value, dict) else ""
         flat |= {(group, field or name): value for field, value in inner.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import AnyExperiment, Control, Experiment
 from lthcore.pruning.mask import Mask
 from lthcore.training.run import History
 
@@ -21,7 +21,7 @@ class Measurement:
 
     Args:
         kind: what was measured; see `lthcore.analysis.measure`.
-        experiment: the search whose tickets were looked at.
+        experiment: the search whose tickets were looked at, or that compares networks without filters.
         trial: number of the trial.
         values: name → array.
         seconds: wall-clock time, training included.
@@ -30,7 +30,7 @@ class Measurement:
     """
 
     kind: str
-    experiment: Experiment
+    experiment: AnyExperiment
     trial: int
     values: Mapping[str, np.ndarray]
     seconds: float
@@ -60,7 +60,7 @@ class Record:
         embedding: weights in embedding tables that the mask does not speak of.
     """
 
-    experiment: Experiment
+    experiment: Experiment | Control
     trial: int
     round: int
     draw: int

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from lthcore.experiments.experiment import DRAWN, Experiment
+from lthcore.experiments.descriptions import from_dict, to_dict
+from lthcore.experiments.experiment import DRAWN, AnyExperiment, Control, Experiment
 from lthcore.experiments.records import UNTRAINED, Measurement, Record
 from lthcore.files import array_files
 from lthcore.pruning.mask import Mask
@@ -43,16 +44,16 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
 
-    def path(self, experiment: Experiment, trial: int, round: int, draw: int = 0) -> Path:
+    def path(self, experiment: Experiment | Control, trial: int, round: int, draw: int = 0) -> Path:
         """Where a record lies, whether it exists or not."""
         name = f"round-{round:02d}-draw-{draw}.npz" if experiment.control in DRAWN else f"round-{round:02d}.npz"
         return self.root / experiment.identity / f"trial-{trial}" / name
 
-    def has(self, experiment: Experiment, trial: int, round: int, draw: int = 0) -> bool:
+    def has(self, experiment: Experiment | Control, trial: int, round: int, draw: int = 0) -> bool:
         """Whether a record exists. It is read, and believed or refused, only by `load`."""
         return self.path(experiment, trial, round, draw).is_file()
 
-    def load(self, experiment: Experiment, trial: int, round: int, draw: int = 0) -> Record:
+    def load(self, experiment: Experiment | Control, trial: int, round: int, draw: int = 0) -> Record:
         """Read a record.
 
         Raises:
@@ -102,11 +103,19 @@ class Store:
         self._write(path, _encode(record))
         return path
 
-    def measurement_path(self, kind: str, experiment: Experiment, trial: int) -> Path:
+    def seconds(self, experiment: Experiment | Control, trial: int, round: int, draw: int = 0) -> float | None:
+        """How long a network took, compiling included, read at a glance; None where there is no record to be read."""
+        return _seconds(self.path(experiment, trial, round, draw), _RECORD)
+
+    def measurement_seconds(self, kind: str, experiment: AnyExperiment, trial: int) -> float | None:
+        """How long a measurement took, read at a glance; None where there is none to be read."""
+        return _seconds(self.measurement_path(kind, experiment, trial), _ABOUT)
+
+    def measurement_path(self, kind: str, experiment: AnyExperiment, trial: int) -> Path:
         """Where a measurement lies, whether it exists or not."""
         return self.root / experiment.identity / f"trial-{trial}" / f"{kind}.npz"
 
-    def has_measurement(self, kind: str, experiment: Experiment, trial: int) -> bool:
+    def has_measurement(self, kind: str, experiment: AnyExperiment, trial: int) -> bool:
         """Whether a measurement is stored that covers all rounds of the experiment.
 
         Raises:
@@ -114,10 +123,10 @@ class Store:
         """
         if not self.measurement_path(kind, experiment, trial).is_file():
             return False
-        covered = self.load_measurement(kind, experiment, trial).experiment.prune.rounds
-        return kind in UNTRAINED or covered >= experiment.prune.rounds
+        covered = self.load_measurement(kind, experiment, trial).experiment.rounds
+        return kind in UNTRAINED or set(covered) >= set(experiment.rounds)
 
-    def load_measurement(self, kind: str, experiment: Experiment, trial: int) -> Measurement:
+    def load_measurement(self, kind: str, experiment: AnyExperiment, trial: int) -> Measurement:
         """Read a measurement.
 
         Raises:
@@ -129,7 +138,7 @@ class Store:
         with _told(path, "take the measurement"):
             arrays = array_files.read(path)
             about = json.loads(arrays.pop(_ABOUT).tobytes())
-            about["experiment"] = Experiment.from_dict(about["experiment"])
+            about["experiment"] = from_dict(about["experiment"])
             found = Measurement(values=arrays, **about)
             if path != self.measurement_path(found.kind, found.experiment, found.trial):
                 raise ValueError("it holds the measurement of another run")
@@ -143,7 +152,7 @@ class Store:
         """
         path = self.measurement_path(measurement.kind, measurement.experiment, measurement.trial)
         about = {entry.name: getattr(measurement, entry.name) for entry in fields(measurement)}
-        about |= {"experiment": measurement.experiment.to_dict()}
+        about |= {"experiment": to_dict(measurement.experiment)}
         del about["values"]
         self._write(path, {**measurement.values, _ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)})
         return path
@@ -164,7 +173,7 @@ class Store:
             ) from error
 
     @contextmanager
-    def lock(self, experiment: Experiment, trial: int, what: str = "trial") -> Iterator[None]:
+    def lock(self, experiment: AnyExperiment, trial: int, what: str = "trial") -> Iterator[None]:
         """Hold the trial of an experiment, or a measurement of it, for this process: others wait, then find it done."""
         path = self.root / experiment.identity / f".{what}-{trial}.lock"
         lock = FileLock(path)
@@ -182,7 +191,16 @@ class Store:
 
 
 _MASK = "mask:"
+_RECORD = "record"
 _ABOUT = "about"
+
+
+def _seconds(path: Path, name: str) -> float | None:
+    try:
+        about = json.loads(array_files.glance(path, name).tobytes())
+        return float(about["seconds"]) + float(about.get("compile_seconds", 0.0))
+    except array_files.DAMAGE:
+        return None
 
 
 @contextmanager
@@ -198,7 +216,7 @@ def _encode(record: Record) -> dict[str, np.ndarray]:
     """The arrays of a record's file: one of JSON text, the history's columns, packed mask bits, the checksum."""
     masks = record.pruned or {}
     values = {
-        "experiment": record.experiment.to_dict(),
+        "experiment": to_dict(record.experiment),
         "trial": record.trial,
         "round": record.round,
         "draw": record.draw,
@@ -213,7 +231,7 @@ def _encode(record: Record) -> dict[str, np.ndarray]:
         "columns": list(record.history.columns),
         "embedding": record.embedding,
     }
-    arrays = {"record": np.frombuffer(json.dumps(values, sort_keys=False).encode(), np.uint8)}
+    arrays = {_RECORD: np.frombuffer(json.dumps(values, sort_keys=False).encode(), np.uint8)}
     arrays |= record.history.columns
     if record.counts is not None:
         arrays["counts"] = record.counts
@@ -222,13 +240,13 @@ def _encode(record: Record) -> dict[str, np.ndarray]:
 
 
 def _decode(arrays: Mapping[str, np.ndarray]) -> Record:
-    values = json.loads(arrays["record"].tobytes())
+    values = json.loads(arrays[_RECORD].tobytes())
     shapes = values.pop("mask_shapes")
     masks = {
         name: np.unpackbits(arrays[f"{_MASK}{name.replace('/', '|')}"], count=int(np.prod(shape))).reshape(shape)
         for name, shape in shapes.items()
     }
-    values["experiment"] = Experiment.from_dict(values["experiment"])
+    values["experiment"] = from_dict(values["experiment"])
     values["kept"] = {name: tuple(counts) for name, counts in values["kept"].items()}
     columns = values.pop("columns", COLUMNS)  # records of the first release do not name theirs
     history = History({name: arrays[name] for name in columns}, values["experiment"].train.stop_by)

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 import keras
 
 from lthcore import datasets, models
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments
 from lthcore.experiments.records import Record
 from lthcore.experiments.store import Store
 from lthcore.files import environment
@@ -28,7 +28,7 @@ from lthcore.training.run import Run
 from lthcore.training.trainer import Trainer
 
 
-def run(experiments: Sequence[Experiment], store: Store, executor: Executor) -> Iterator[int]:
+def run(experiments: Experiments, store: Store, executor: Executor) -> Iterator[int]:
     """Complete experiments, all trials of each; yields how many of their networks are stored, as that grows.
 
     Trials are independent: tasks share nothing but the store's folder, so any executor will do, a process pool or
@@ -50,7 +50,7 @@ def run(experiments: Sequence[Experiment], store: Store, executor: Executor) -> 
             future.cancel()
 
 
-def expected(experiments: Sequence[Experiment]) -> int:
+def expected(experiments: Experiments) -> int:
     """How many networks the experiments train in all."""
     return sum(len(experiment.networks) * experiment.trials for experiment in experiments)
 
@@ -60,7 +60,7 @@ def process_pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_one_thread)
 
 
-def complete(experiment: Experiment, trial: int, store: Store) -> None:
+def complete(experiment: AnyExperiment, trial: int, store: Store) -> None:
     """Compute what the store lacks of one trial of an experiment. Doing it twice does nothing the second time.
 
     Raises:
@@ -68,6 +68,8 @@ def complete(experiment: Experiment, trial: int, store: Store) -> None:
         DatasetError: if the data cannot be had.
         lthcore.experiments.store.StoreError: if a record it builds on is damaged or the disk is full.
     """
+    if not experiment.networks:
+        return
     environment.describe()  # now: a commit made while this runs did not compute it
     if not experiment.is_chain and experiment.search.is_chain:
         complete(experiment.search, trial, store)
@@ -101,7 +103,9 @@ def recompute(record: Record, store: Store) -> Record:
     raise AssertionError("a computation yields what it was asked for")
 
 
-def compute(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> Iterator[Record]:
+def compute(
+    experiment: Experiment | Control, trial: int, store: Store, todo: Sequence[tuple[int, int]]
+) -> Iterator[Record]:
     """Train networks of one trial, given as (round, draw).
 
     A search yields the rounds that follow the first of them as well, one whose survivors train on all its rounds.
@@ -123,7 +127,9 @@ def _chain(experiment: Experiment, trial: int, store: Store, *, first: int) -> I
         yield replace(record, pruned=done.pruned, embedding=trainer.embedding)
 
 
-def _branches(experiment: Experiment, trial: int, store: Store, todo: Sequence[tuple[int, int]]) -> Iterator[Record]:
+def _branches(
+    experiment: Experiment | Control, trial: int, store: Store, todo: Sequence[tuple[int, int]]
+) -> Iterator[Record]:
     """Networks that hang off a list of masks: controls, and methods whose scores are fixed from the start."""
     seeds = Seeds(trial)
     mask_of = masks(experiment.search, trial, store)
@@ -169,11 +175,11 @@ def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]
     )
 
 
-def _stored(experiment: Experiment, trial: int, store: Store) -> list[tuple[int, int]]:
+def _stored(experiment: AnyExperiment, trial: int, store: Store) -> list[tuple[int, int]]:
     return [key for key in experiment.networks if store.has(experiment, trial, *key)]
 
 
-def _record(experiment: Experiment, trial: int, round: int, draw: int, mask: Mask, run: Run) -> Record:
+def _record(experiment: Experiment | Control, trial: int, round: int, draw: int, mask: Mask, run: Run) -> Record:
     return Record(
         experiment=experiment,
         trial=trial,
@@ -191,14 +197,14 @@ def _record(experiment: Experiment, trial: int, round: int, draw: int, mask: Mas
     )
 
 
-def trainer_of(experiment: Experiment) -> Trainer:
+def trainer_of(experiment: Experiment | Control) -> Trainer:
     """The trainer for an experiment, compiled once per process and kept while the tasks are of one kind."""
     # A trainer knows nothing of masks and controls, so experiments that differ in these alone share one.
     same = replace(Experiment(prune=PruneConfig(embeddings=experiment.prune.embeddings)), **_trained(experiment))
     return _trainer(same, datasets.DATASETS[experiment.dataset])
 
 
-def _trained(experiment: Experiment) -> dict[str, object]:
+def _trained(experiment: Experiment | Control) -> dict[str, object]:
     """What a trainer depends on, besides the prunable names."""
     return {name: getattr(experiment, name) for name in ("dataset", "model", "model_options", "text", "train")}
 
@@ -209,7 +215,7 @@ def _trainer(experiment: Experiment, entry: datasets.Entry) -> Trainer:
     return Trainer(model_of(experiment, data), data, experiment.train, embeddings=experiment.prune.embeddings)
 
 
-def model_of(experiment: Experiment, data: datasets.Dataset) -> keras.Model:
+def model_of(experiment: AnyExperiment, data: datasets.Dataset) -> keras.Model:
     """The model an experiment names, for its data."""
     options = dict(experiment.model_options) | ({"table": data.table} if data.table else {})
     return models.build(experiment.model, data.input_shape, data.classes, **options)

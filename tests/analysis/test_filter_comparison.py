@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from lthcore import models
 from lthcore.analysis.filter_tables import NETWORKS
 from lthcore.analysis.measurements import filters as comparison
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import FilterExperiment
 from lthcore.files.array_files import unpacked
 from lthcore.models import variables
-from lthcore.pruning.config import PruneConfig
 from lthcore.pruning.seeds import Seeds
 from lthcore.pruning.ticket import Ticket
 from lthcore.shrinking import costs
@@ -22,12 +19,11 @@ from lthcore.training.config import TrainConfig
 from lthcore.training.trainer import Trainer
 
 TRAIN = TrainConfig(steps=40, eval_every=10, test_every=20)
-TINY = Experiment(
+TINY = FilterExperiment(
     dataset="digits",
     model="lenet_5",
     model_options=(("filters", (4, 6)), ("units", 20)),
     train=TRAIN,
-    prune=PruneConfig(rounds=0),
     filters=FilterConfig(every=8, rate=0.5, removals=2),
     trials=1,
 )
@@ -76,8 +72,3 @@ def test_the_dense_network_is_that_of_a_plain_training(values, digits):
     trainer = Trainer(model, digits, TRAIN)
     run = trainer.train(Ticket.dense(theta, trainer.prunable), order=Seeds(0).order(0))
     np.testing.assert_allclose(values["dense/test"], list(run.test.values()), atol=1e-6)
-
-
-def test_an_experiment_without_filters_is_refused():
-    with pytest.raises(ValueError, match="removes no filters: give it filters=FilterConfig"):
-        comparison.compare(replace(TINY, filters=None), 0)

@@ -10,7 +10,7 @@ import pytest
 
 from lthcore.analysis import measure
 from lthcore.experiments import trials
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.store import Store, StoreError
 from lthcore.pruning.config import PruneConfig
 from lthcore.pruning.connectivity import effective
@@ -92,7 +92,7 @@ def test_what_is_stored_is_not_taken_again(finished, monkeypatch):
     ("kind", "experiment", "message"),
     [
         ("beauty", TICKETS, "unknown measurement 'beauty'; known are stability, anatomy"),
-        ("anatomy", replace(TICKETS, control="reinit"), "is no search"),
+        ("anatomy", Control(of=TICKETS, kind="reinit"), "is no search"),
         ("filters", TICKETS, "has no filters to prune"),
     ],
 )
@@ -131,7 +131,7 @@ def test_shuffled_masks_are_those_of_the_control(finished, monkeypatch):
         measure.stability, "compare", lambda _, tickets, orders: asked.update(tickets=tickets, orders=orders) or {}
     )
     measure.measure_stability(trials.trainer_of(TICKETS), TICKETS, 0, finished)
-    shuffled = replace(TICKETS, control="shuffle", rungs=(2,))
+    shuffled = Control(of=TICKETS, kind="shuffle", rungs=(2,))
     trials.complete(shuffled, 0, finished)
     for name, experiment in {"ticket": TICKETS, "shuffled": shuffled}.items():
         again = trials.trainer_of(TICKETS).train(asked["tickets"][name], order=asked["orders"](0))
@@ -149,7 +149,7 @@ def test_tickets_rewound_late_are_measured_from_where_they_start(finished, monke
 
 
 def test_a_search_that_never_rewinds_has_no_ticket_to_train_twice(finished):
-    on = replace(TICKETS, prune=replace(TICKETS.prune, between="continue"), control="continue")
+    on = replace(TICKETS, prune=replace(TICKETS.prune, between="continue"))
     with pytest.raises(ValueError, match="never rewinds"):
         measure.measure_stability(trials.trainer_of(on), on, 0, finished)
 

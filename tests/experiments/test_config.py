@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthcore.checks import check_rate
-from lthcore.experiments.experiment import CONTROLS, Experiment
+from lthcore.experiments.descriptions import from_dict, to_dict
+from lthcore.experiments.experiment import DRAWN, Control, Experiment, FilterExperiment
 from lthcore.experiments.presets import MNIST_PAPER, MNIST_SHORT
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.pruning.config import SCHEDULES, PruneConfig
@@ -51,13 +52,15 @@ FILTERS = {
     "layer_rates": (("conv_1", 0.3),),
     "dropout": "scale",
 }
-FILTERED = replace(LENET, prune=PruneConfig(rounds=0), filters=FilterConfig())
+FILTERED = FilterExperiment(train=LENET.train)
 
 # A change of each field that a result depends on.
 MEANING = {
     "dataset": replace(LENET, dataset="digits"),
     "model": replace(LENET, model="another"),
-    "control": replace(LENET, control="shuffle"),
+    "control": Control(of=LENET, kind="shuffle"),
+    "control.kind": Control(of=LENET, kind="reinit"),
+    "control.of": Control(of=replace(LENET, dataset="digits"), kind="shuffle"),
     "train.steps": replace(LENET, train=replace(LENET.train, steps=4_000)),
     "train.batch_size": replace(LENET, train=replace(LENET.train, batch_size=61)),
     "train.optimizer": replace(LENET, train=replace(LENET.train, optimizer="sgd")),
@@ -88,12 +91,16 @@ MEANING = {
     **{f"filters.{name}": replace(FILTERED, filters=FilterConfig(**{name: v})) for name, v in FILTERS.items()},
 }
 
-# A change of each field that only says how much is computed.
+ONESHOT = replace(LENET, prune=replace(LENET.prune, schedule="oneshot"))
+
+# A change of each field that only says how much is computed, and what it is a change of.
 EXTENT = {
-    "trials": replace(LENET, trials=1),
-    "rungs": replace(LENET, rungs=(3, 7)),
-    "draws": replace(LENET, draws=4),
-    "prune.rounds": replace(LENET, prune=replace(LENET.prune, rounds=30)),
+    "trials": (replace(LENET, trials=1), LENET),
+    "rungs": (replace(ONESHOT, rungs=(3, 7)), ONESHOT),
+    "prune.rounds": (replace(LENET, prune=replace(LENET.prune, rounds=30)), LENET),
+    "control.rungs": (Control(of=LENET, kind="shuffle", rungs=(3, 7)), MEANING["control"]),
+    "control.draws": (Control(of=LENET, kind="shuffle", draws=4), MEANING["control"]),
+    "filters.trials": (replace(FILTERED, trials=1), FILTERED),
 }
 
 
@@ -102,10 +109,10 @@ def test_identities_are_frozen(identity, experiment):
     assert experiment.identity == identity
 
 
-@pytest.mark.parametrize("experiment", EXTENT.values(), ids=EXTENT)
-def test_extending_an_experiment_keeps_its_identity(experiment):
-    assert experiment != LENET
-    assert experiment.identity == LENET.identity
+@pytest.mark.parametrize(("longer", "experiment"), EXTENT.values(), ids=EXTENT)
+def test_extending_an_experiment_keeps_its_identity(longer, experiment):
+    assert longer != experiment
+    assert longer.identity == experiment.identity
 
 
 def test_every_other_difference_is_another_identity():
@@ -119,8 +126,9 @@ def test_every_field_is_either_meaning_or_extent():
     }
     inner |= {f"text.{entry.name}" for entry in fields(TextConfig)}
     inner |= {f"filters.{entry.name}" for entry in fields(FilterConfig)}
+    inner |= {f"control.{entry.name}" for entry in fields(Control)}
     outer = {entry.name for entry in fields(Experiment)} - {"train", "prune"}
-    assert inner | outer == set(MEANING) | set(EXTENT)
+    assert inner | outer == (set(MEANING) | set(EXTENT)) - {"control", "filters", "filters.trials"}
 
 
 def test_a_new_field_with_a_default_orphans_no_result():
@@ -146,7 +154,7 @@ def test_equal_experiments_have_equal_identities():
 
 
 def test_a_default_spelled_out_is_no_difference():
-    spelled_out = Experiment(train=TrainConfig(steps=50_000), prune=PruneConfig(rate=0.2), control="rewind")
+    spelled_out = Experiment(train=TrainConfig(steps=50_000), prune=PruneConfig(rate=0.2))
     assert spelled_out.identity == Experiment().identity
 
 
@@ -178,9 +186,6 @@ def test_imp_is_the_papers_procedure_and_anything_else_has_another_word(word, ch
     ("changes", "is_chain", "rounds"),
     [
         ({}, True, (0, 1, 2, 3)),
-        ({"control": "reinit"}, False, (1, 2, 3)),
-        ({"control": "reinit", "rungs": (2,)}, False, (2,)),
-        ({"control": "shuffle"}, False, (1, 2, 3)),
         ({"prune": PruneConfig(rounds=3, schedule="oneshot")}, False, (1, 2, 3)),
         ({"prune": PruneConfig(rounds=3, criterion="random"), "rungs": (1, 3)}, False, (1, 3)),
         ({"prune": PruneConfig(rounds=3, criterion="small_final")}, True, (0, 1, 2, 3)),
@@ -190,6 +195,10 @@ def test_only_masks_that_need_the_round_before_make_a_chain(changes, is_chain, r
     experiment = Experiment(**{"prune": PruneConfig(rounds=3)} | changes)
     assert experiment.is_chain is is_chain
     assert experiment.rounds == rounds
+    control = Control(of=experiment, kind="reinit")
+    assert not control.is_chain
+    assert control.rounds == tuple(round for round in rounds if round)
+    assert Control(of=experiment, kind="reinit", rungs=(2,)).rounds == (2,)
 
 
 def test_every_name_gets_its_rate():
@@ -210,10 +219,8 @@ def test_the_defaults_are_the_papers():
 rates = st.floats(0, 0.99)
 experiments = st.builds(
     Experiment,
-    dataset=st.sampled_from(["mnist", "digits"]),
-    control=st.sampled_from([control for control in CONTROLS if control != "continue"]),
+    dataset=st.sampled_from(["mnist", "digits", "not known here"]),
     trials=st.integers(1, 9),
-    rungs=st.lists(st.integers(1, 5), max_size=3).map(tuple),
     train=st.builds(
         TrainConfig,
         steps=st.integers(100, 10_000),
@@ -235,18 +242,23 @@ experiments = st.builds(
 )
 
 
+rungs = st.lists(st.integers(1, 5), max_size=3).map(tuple)
+with_rungs = st.tuples(experiments, rungs).map(lambda it: it[0] if it[0].is_chain else replace(it[0], rungs=it[1]))
+controls = st.builds(Control, of=with_rungs, kind=st.sampled_from(DRAWN), rungs=rungs, draws=st.integers(1, 3))
+
+
 @settings(deadline=None, derandomize=True, max_examples=80)
-@given(experiment=experiments)
+@given(experiment=st.one_of(with_rungs, controls))
 def test_an_experiment_survives_a_trip_through_json(experiment):
-    back = Experiment.from_dict(json.loads(json.dumps(experiment.to_dict())))
+    back = from_dict(json.loads(json.dumps(to_dict(experiment))))
     assert back == experiment
-    assert back.identity == experiment.identity
+    assert (back.identity, back.label, back.networks) == (experiment.identity, experiment.label, experiment.networks)
 
 
 def test_a_description_written_before_a_field_existed_is_still_read():
-    old = LENET.to_dict()
+    old = to_dict(LENET)
     del old["draws"], old["train"]["test_every"], old["prune"]["rewind_step"]
-    assert Experiment.from_dict(old) == LENET
+    assert from_dict(old) == LENET
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, 20, float("nan"), float("inf")])
@@ -260,6 +272,10 @@ def test_a_rate_outside_0_to_1_is_refused_wherever_it_enters(rate):
     ):
         with pytest.raises(ValueError, match=r"a pruning rate must lie in \[0, 1\), got"):
             enter()
+
+
+def _control(**changes: object) -> Control:
+    return Control(of=Experiment(), **changes)
 
 
 @pytest.mark.parametrize(
@@ -283,11 +299,15 @@ def test_a_rate_outside_0_to_1_is_refused_wherever_it_enters(rate):
         (FilterConfig, "removals", 1.5, "removals must be a whole number >= 1"),
         (FilterConfig, "norm", "l3", "unknown norm 'l3'; known are l1, l2"),
         (FilterConfig, "dropout", "less", "unknown dropout 'less'; known are keep, scale"),
-        (Experiment, "control", "none", "unknown control 'none'; known are rewind, continue, reinit"),
         (Experiment, "trials", 0, "trials must be a whole number >= 1"),
-        (Experiment, "draws", 0, "draws must be a whole number >= 1"),
+        (FilterExperiment, "trials", 0, "trials must be a whole number >= 1"),
         (Experiment, "rungs", (0,), "rungs must lie in 1 … 16, the last round"),
         (Experiment, "rungs", (17,), "rungs must lie in 1 … 16, the last round"),
+        (Experiment, "rungs", (3,), r"rungs \(3,\) leave rounds out, which a search .* cannot: use rungs=\(\)"),
+        (_control, "kind", "none", "unknown control 'none'; known are reinit, shuffle, rewind"),
+        (_control, "kind", "rewind", "is for a search in which survivors train on"),
+        (_control, "draws", 0, "draws must be a whole number >= 1"),
+        (_control, "rungs", (17,), "rungs must lie in 1 … 16, the last round"),
     ],
 )
 def test_an_impossible_value_is_one_clear_error(kind, field, value, message):
@@ -312,15 +332,15 @@ def test_configurations_are_frozen_and_take_keywords_only(value):
 
 
 def test_training_on_belongs_to_a_search_by_trained_weights():
-    on = replace(LENET, prune=replace(LENET.prune, between="continue"), control="continue")
+    on = replace(LENET, prune=replace(LENET.prune, between="continue"))
     assert on.is_chain
     assert on.search == on
     assert on.prune.method == "imp_continue"
-    rewound = replace(on, control="rewind")
+    rewound = Control(of=on, kind="rewind")
     assert not rewound.is_chain
     assert rewound.search == on
-    with pytest.raises(ValueError, match="needs a search in which survivors train on"):
-        replace(LENET, control="continue")
+    with pytest.raises(ValueError, match="draws no random numbers, so "):
+        replace(rewound, draws=2)
     with pytest.raises(ValueError, match="only in an iterative search by trained weights"):
         PruneConfig(between="continue", schedule="oneshot")
     with pytest.raises(ValueError, match="survivors that train on are not rewound"):
@@ -328,23 +348,29 @@ def test_training_on_belongs_to_a_search_by_trained_weights():
 
 
 def test_only_controls_that_draw_are_repeated():
-    rewound = replace(LENET, prune=replace(LENET.prune, rounds=2), draws=2)
+    rewound = replace(LENET, prune=replace(LENET.prune, rounds=2))
     assert rewound.networks == ((0, 0), (1, 0), (2, 0))
-    assert replace(rewound, control="reinit").networks == ((1, 0), (1, 1), (2, 0), (2, 1))
+    assert Control(of=rewound, kind="reinit", draws=2).networks == ((1, 0), (1, 1), (2, 0), (2, 1))
 
 
 def test_where_filters_are_removed_there_are_no_masks():
     assert FILTERED.identity.startswith("mnist-lenet_300_100-filters-")
-    assert Experiment.from_dict(json.loads(json.dumps(FILTERED.to_dict()))) == FILTERED
+    assert (FILTERED.rounds, FILTERED.networks) == ((), ())
+    assert not {"prune", "control", "rungs", "draws"} & {entry.name for entry in fields(FilterExperiment)}
     uneven = replace(FILTERED, filters=FilterConfig(layer_rates=(("hidden_1", 0.2),)))
-    assert Experiment.from_dict(json.loads(json.dumps(uneven.to_dict()))) == uneven
+    for experiment in (FILTERED, uneven):
+        assert from_dict(json.loads(json.dumps(to_dict(experiment)))) == experiment
     assert uneven.filters.rates(("hidden_1", "hidden_2")) == {"hidden_1": 0.2, "hidden_2": 0.5}
-    for changes in (
-        {"prune": PruneConfig(rounds=2)},
-        {"prune": PruneConfig(rounds=0, rate=0.3)},
-        {"control": "reinit"},
-    ):
-        with pytest.raises(ValueError, match="where whole filters are removed there are no masks"):
-            replace(FILTERED, **changes)
     with pytest.raises(ValueError, match=r"the last filters go after step 1000 .*before the end of training \(1000\)"):
         replace(FILTERED, train=TrainConfig(steps=1_000), filters=FilterConfig(removals=2))
+
+
+def test_a_control_has_what_its_tickets_have_and_rungs_of_its_own():
+    control = Control(of=ONESHOT, kind="reinit", rungs=(3,))
+    for name in ("dataset", "model", "model_options", "text", "train", "prune", "trials", "search", "scored_step"):
+        assert getattr(control, name) == getattr(ONESHOT, name), name
+    assert Control(of=replace(ONESHOT, rungs=(3,)), kind="reinit") == control, "the rungs of its tickets unless told"
+
+
+def test_searches_of_old_that_name_rungs_they_never_obeyed_are_still_read():
+    assert from_dict({**to_dict(LENET), "rungs": [3, 7]}) == LENET

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from records import RECORD, files, load
 
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.descriptions import from_dict
+from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.presets import MNIST_PAPER
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.experiments.presets.reuters import KIM
@@ -35,7 +36,7 @@ def no_space(*_, **__):
     [
         RECORD,
         replace(RECORD, pruned=None),
-        replace(RECORD, experiment=replace(LENET, control="shuffle", rungs=(5,)), draw=3),
+        replace(RECORD, experiment=Control(of=LENET, kind="shuffle", rungs=(5,), draws=4), draw=3),
         replace(RECORD, experiment=Experiment(prune=PruneConfig(layer_rates=(("a/b", 0.5),))), trial=0, round=0),
         replace(RECORD, pruned=Mask({"a/b/kernel": np.ones((2, 1, 3, 3)), "c": [False]})),
         replace(RECORD, machine={}, environment={}, test={"loss": float("inf")}),
@@ -96,7 +97,7 @@ def test_records_of_the_first_release_have_no_counts_and_no_embedding():
     about = json.loads(array_files.read(old)["record"].tobytes())
     assert not {"columns", "embedding"} & set(about), "otherwise it is no old record"
     assert not {"text", "model_options"} & set(about["experiment"])
-    experiment = Experiment.from_dict(about["experiment"])
+    experiment = from_dict(about["experiment"])
     record = Store(paths.results()).load(experiment, about["trial"], about["round"], about["draw"])
     assert record.counts is None
     assert record.embedding == 0
@@ -123,7 +124,7 @@ def test_an_embedding_that_is_not_pruned_may_count_as_kept(embedding, density):
 
 @pytest.mark.parametrize(
     ("experiment", "draw", "name"),
-    [(LENET, 0, "round-05.npz"), (replace(LENET, control="reinit"), 2, "round-05-draw-2.npz")],
+    [(LENET, 0, "round-05.npz"), (Control(of=LENET, kind="reinit"), 2, "round-05-draw-2.npz")],
 )
 def test_a_record_lies_in_the_folder_of_its_experiments_identity(store, experiment, draw, name):
     assert store.path(experiment, 2, 5, draw) == store.root / experiment.identity / "trial-2" / name
@@ -156,7 +157,7 @@ def test_has_tells_only_what_is_there(store):
     assert store.has(LENET, 2, 5)
     assert not store.has(LENET, 2, 6)
     assert not store.has(LENET, 1, 5)
-    assert not store.has(replace(LENET, control="reinit"), 2, 5)
+    assert not store.has(Control(of=LENET, kind="reinit"), 2, 5)
 
 
 def test_a_missing_record_is_told_by_name(store):
@@ -244,7 +245,7 @@ def test_an_interrupted_save_leaves_no_partial_file(store, monkeypatch, where):
 
 def test_a_process_killed_while_writing_leaves_no_record(store):
     script = (
-        "import os, signal, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import os, signal, sys; sys.path[:0] = [sys.argv[1], os.path.dirname(sys.argv[1])]\n"
         "from test_store import RECORD, Store\n"
         "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         "Store(sys.argv[2]).save(RECORD)\n"

@@ -10,7 +10,7 @@ import pytest
 
 from lthcore import datasets
 from lthcore.experiments import presets, trials
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.store import Store, StoreError
 from lthcore.files import environment, paths
 from lthcore.lottery import train
@@ -26,13 +26,13 @@ TICKETS = Experiment(
     prune=PruneConfig(rounds=4, layer_rates=(("output/kernel", 0.1),)),
     trials=1,
 )
-REINIT = replace(TICKETS, control="reinit", rungs=(2, 4), draws=2)
-SHUFFLE = replace(TICKETS, control="shuffle", rungs=(3,))
+REINIT = Control(of=TICKETS, kind="reinit", rungs=(2, 4), draws=2)
+SHUFFLE = Control(of=TICKETS, kind="shuffle", rungs=(3,))
 LARGE_INIT = replace(TICKETS, prune=replace(TICKETS.prune, criterion="large_init"), rungs=(1, 3))
 ONESHOT = replace(TICKETS, prune=replace(TICKETS.prune, schedule="oneshot"), rungs=(1, 3))
 LATE = replace(TICKETS, prune=replace(TICKETS.prune, rewind_step=7))
-ON = replace(TICKETS, prune=replace(TICKETS.prune, between="continue"), control="continue")
-ON_REWOUND = replace(ON, control="rewind", rungs=(2, 4))
+ON = replace(TICKETS, prune=replace(TICKETS.prune, between="continue"))
+ON_REWOUND = Control(of=ON, kind="rewind", rungs=(2, 4))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 from lthcore import datasets
 from lthcore.datasets.base import Dataset
 from lthcore.experiments import trials
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import FilterExperiment
 from lthcore.files.array_files import packed
 from lthcore.models import variables as keras_weights
 from lthcore.pruning.mask import Mask
@@ -29,13 +29,13 @@ from lthcore.training.trainer import Trainer
 REPEATS = 7
 
 
-def compare(experiment: Experiment, trial: int) -> dict[str, np.ndarray]:
+def compare(experiment: FilterExperiment, trial: int) -> dict[str, np.ndarray]:
     """Train the dense network, the pruned one, and what is left of it from scratch, one after the other, and time them.
 
     All in one process, so that their clocks compare. All read the training examples in one order.
 
     Args:
-        experiment: with `filters`.
+        experiment: which filters are removed from which network.
         trial: number of the trial.
 
     Returns:
@@ -48,14 +48,11 @@ def compare(experiment: Experiment, trial: int) -> dict[str, np.ndarray]:
         steps before the last removal, their seconds, and those of compiling; the numbers before contain them.
 
     Raises:
-        ValueError: for an experiment without filters.
         DivergedError: if a training diverges.
 
     Source: Scratch-E and Scratch-B are those of {cite}`LSZ18`.
     Book: chapter *Early tickets*.
     """
-    if experiment.filters is None:
-        raise ValueError(f"{experiment.identity} removes no filters: give it filters=FilterConfig(…)")
     data = datasets.load(experiment.dataset, experiment.text)
     dense, early, runs = _runs(experiment, data, Seeds(trial))
     batch = timing.BATCH if data.table is None else DOCUMENT_BATCH
@@ -68,7 +65,7 @@ def compare(experiment: Experiment, trial: int) -> dict[str, np.ndarray]:
     return found | {"pruned/early": np.array([early.step, early.seconds, early.compile_seconds])}
 
 
-def _runs(experiment: Experiment, data: Dataset, seeds: Seeds) -> tuple[keras.Model, Removed, dict[str, Run]]:
+def _runs(experiment: FilterExperiment, data: Dataset, seeds: Seeds) -> tuple[keras.Model, Removed, dict[str, Run]]:
     """The dense model, what was left of it when the last filters had gone, and all trainings."""
     config, begin = experiment.train, perf_counter()
     dense = trials.model_of(experiment, data)

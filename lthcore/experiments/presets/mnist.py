@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lthcore.experiments.experiment import Experiment, Preset
+from lthcore.experiments.experiment import Control, Experiment, Experiments, FilterExperiment
 from lthcore.pruning.config import PruneConfig
 from lthcore.shrinking.config import FilterConfig
 from lthcore.training.config import TrainConfig
@@ -23,12 +23,12 @@ LENET = Experiment(
 PAPER_RUNGS = (3, 7, 9, 12, 15, 18, 20)
 
 
-def with_controls(tickets: Experiment) -> Preset:
+def with_controls(tickets: Experiment) -> Experiments:
     """The tickets and everything the reproduction compares them with, on the same data and schedule."""
     return (
         tickets,
-        replace(tickets, control="reinit"),
-        replace(tickets, control="shuffle"),
+        Control(of=tickets, kind="reinit"),
+        Control(of=tickets, kind="shuffle"),
         replace(tickets, prune=replace(tickets.prune, criterion="large_init")),
         replace(tickets, prune=replace(tickets.prune, schedule="oneshot")),
     )
@@ -41,7 +41,7 @@ MNIST_SHORT = with_controls(replace(LENET, trials=3, train=replace(LENET.train, 
 _PAPER = replace(LENET, train=replace(LENET.train, test_every=500), prune=replace(LENET.prune, rounds=21), rungs=())
 MNIST_PAPER = (
     _PAPER,
-    replace(_PAPER, control="reinit", rungs=PAPER_RUNGS),
+    Control(of=_PAPER, kind="reinit", rungs=PAPER_RUNGS),
     replace(_PAPER, prune=replace(_PAPER.prune, criterion="large_init"), rungs=(7, 12, 15, 18)),
 )
 
@@ -49,13 +49,14 @@ MNIST_PAPER = (
 # The tickets are repeated at this length, so that all are compared with masks found under the same conditions.
 _MIDDLE = replace(_PAPER, trials=3, train=replace(_PAPER.train, steps=20_000))
 _SIXTEEN = replace(_MIDDLE.prune, rounds=16)
+_ON = replace(_MIDDLE, prune=replace(_SIXTEEN, between="continue"))
 MNIST_20K = (
     _MIDDLE,
-    replace(_MIDDLE, control="shuffle", rungs=(7, 12, 15, 18)),
+    Control(of=_MIDDLE, kind="shuffle", rungs=(7, 12, 15, 18)),
     replace(_MIDDLE, prune=replace(_MIDDLE.prune, schedule="oneshot"), rungs=(3, 7, 9, 12, 15, 18)),
     replace(_MIDDLE, prune=replace(_SIXTEEN, rewind_step=500)),
-    replace(_MIDDLE, prune=replace(_SIXTEEN, between="continue"), control="continue"),
-    replace(_MIDDLE, prune=replace(_SIXTEEN, between="continue"), rungs=(7, 9, 12, 15)),
+    _ON,
+    Control(of=_ON, kind="rewind", rungs=(7, 9, 12, 15)),
     replace(_MIDDLE, prune=replace(_SIXTEEN, criterion="inert_first")),
 )
 
@@ -63,7 +64,7 @@ MNIST_20K = (
 _SGD = replace(
     _MIDDLE, trials=5, train=replace(_MIDDLE.train, optimizer="sgd", learning_rate=0.8, optimizer_options=())
 )
-MNIST_SGD = (_SGD, replace(_SGD, control="reinit", rungs=PAPER_RUNGS))
+MNIST_SGD = (_SGD, Control(of=_SGD, kind="reinit", rungs=PAPER_RUNGS))
 
 # Tickets found early: every network but the last is trained for so many steps only. The two densities near 7 and 2 %
 # are trained in full, those near 21 and 3.6 % for 20 000 steps; what they are compared with is stored already.
@@ -90,24 +91,28 @@ MNIST_EARLY_20K = (_MIDDLE, *(early(_MIDDLE, step, (7, 15), **_EIGHTEEN) for ste
 
 # Pruning at initialisation, at the densities of rounds 12 and 18 and 20 000 steps, each method with its two controls.
 # A random mask has none: fresh values or other positions are but further draws of the same experiment.
-def _controlled(tickets: Experiment) -> Preset:
-    return tuple(replace(tickets, control=control, rungs=(12, 18)) for control in ("rewind", "reinit", "shuffle"))
+_TWO = (12, 18)
 
 
-_UNTRAINED_METHODS = (
-    {"criterion": "snip", "scope": "global"},
-    {"criterion": "grasp", "scope": "global"},
-    {"criterion": "synflow", "scope": "global", "passes": 100},
-    {"criterion": "large_init"},
+def _controls(tickets: Experiment) -> Experiments:
+    return tuple(Control(of=tickets, kind=kind, rungs=_TWO) for kind in ("reinit", "shuffle"))
+
+
+def _untrained(**how: object) -> Experiment:
+    return replace(_MIDDLE, prune=replace(_MIDDLE.prune, **how), rungs=_TWO)
+
+
+_METHODS = (
+    _untrained(criterion="snip", scope="global"),
+    _untrained(criterion="grasp", scope="global"),
+    _untrained(criterion="synflow", scope="global", passes=100),
+    _untrained(criterion="large_init"),
 )
 MNIST_INIT = (
     _MIDDLE,
-    *_controlled(_MIDDLE)[1:],
-    *(one for how in _UNTRAINED_METHODS for one in _controlled(replace(_MIDDLE, prune=replace(_MIDDLE.prune, **how)))),
-    *(
-        replace(_MIDDLE, prune=replace(_MIDDLE.prune, criterion="random", budgets=budgets), rungs=(12, 18))
-        for budgets in ("uniform", "erk")
-    ),
+    *_controls(_MIDDLE),
+    *(experiment for tickets in _METHODS for experiment in (tickets, *_controls(tickets))),
+    *(_untrained(criterion="random", budgets=budgets) for budgets in ("uniform", "erk")),
 )
 
 # SNIP under the protocol of its authors' code: gradient descent with momentum, minibatches of 100, 10 000 steps, half
@@ -135,11 +140,10 @@ MNIST_SNIP_LONG = tuple(replace(one, trials=3, train=replace(one.train, **_LONG)
 
 # Filters removed before convergence, from a convolutional LeNet trained for eleven epochs.
 MNIST_FILTERS = (
-    Experiment(
+    FilterExperiment(
         dataset="mnist",
         model="lenet_5",
         train=replace(LENET.train, steps=10_000, eval_every=500, test_every=500),
-        prune=PruneConfig(rounds=0),
         filters=FilterConfig(every=500, rate=0.75),
         trials=3,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lthcore.experiments.experiment import Experiment
+from lthcore.experiments.experiment import Control, Experiment, FilterExperiment
 from lthcore.experiments.presets.mnist import early
 from lthcore.pruning.config import PruneConfig
 from lthcore.shrinking.config import FilterConfig
@@ -57,12 +57,12 @@ R90_RUNGS = (3, 8, 10, 14, 18)
 
 REUTERS_R90 = (
     KIM,
-    replace(KIM, control="reinit", rungs=R90_RUNGS),
-    replace(KIM, control="shuffle", rungs=(8, 14)),
+    Control(of=KIM, kind="reinit", rungs=R90_RUNGS),
+    Control(of=KIM, kind="shuffle", rungs=(8, 14)),
     replace(KIM, prune=replace(KIM.prune, criterion="large_init"), rungs=(8, 14)),
 )
 _STATIC_R10 = _variant(_KIM_R10, "static", prune=replace(KIM.prune, rounds=15))
-REUTERS_R10 = (_STATIC_R10, replace(_STATIC_R10, control="reinit", rungs=(7, 12, 15)))
+REUTERS_R10 = (_STATIC_R10, Control(of=_STATIC_R10, kind="reinit", rungs=(7, 12, 15)))
 # Dense networks of the variants that are not searched for tickets.
 REUTERS_VARIANTS = tuple(_dense(_variant(KIM, variant)) for variant in ("rand", "static", "multichannel"))
 REUTERS_R115 = (_dense(replace(KIM, dataset="reuters-r115"), trials=1),)
@@ -91,12 +91,15 @@ REUTERS_BILSTM = (
 # Filters removed before convergence, from Kim's network, whose word vectors stand still here, so that the clock speaks
 # of its filters. Narrow windows keep more of theirs.
 REUTERS_FILTERS = (
-    _variant(
-        KIM,
-        "static",
-        prune=PruneConfig(rounds=0),
+    FilterExperiment(
+        dataset=KIM.dataset,
+        model=KIM.model,
+        model_options=(("variant", "static"),),
+        text=KIM.text,
+        train=KIM.train,
         filters=FilterConfig(
             every=_R90_EPOCH, rate=0.88, layer_rates=(("conv_3", 0.76), ("conv_5", 0.95)), dropout="scale"
         ),
+        trials=KIM.trials,
     ),
 )

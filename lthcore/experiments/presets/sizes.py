@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from lthcore.experiments.experiment import Experiment, Preset
+from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
+from lthcore.pruning.config import PruneConfig
 
 
 def adjusted(
-    preset: Preset, *, trials: int | None = None, rounds: int | None = None, steps: int | None = None, **changes: object
-) -> Preset:
+    preset: Experiments, *, trials: int | None = None, rounds: int | None = None, steps: int | None = None
+) -> tuple[AnyExperiment, ...]:
     """The same experiments at another extent or length; what is None stays.
 
     Args:
@@ -17,32 +19,50 @@ def adjusted(
         trials: number of trials.
         rounds: number of the last round; rungs beyond it are dropped, and experiments of which nothing is left.
         steps: training steps per network.
-        changes: further fields of `Experiment`.
 
     Raises:
         ValueError: if a value is impossible.
     """
-    changed = (_adjusted(experiment, trials, rounds, steps, changes) for experiment in preset)
-    return tuple(experiment for experiment in changed if experiment)
+    resized = (_resized(experiment, trials, rounds, steps) for experiment in preset)
+    return tuple(experiment for experiment in resized if experiment)
 
 
-def _adjusted(
-    experiment: Experiment, trials: int | None, rounds: int | None, steps: int | None, changes: dict
-) -> Experiment | None:
-    train, prune, rungs = experiment.train, experiment.prune, experiment.rungs
+def _resized(
+    experiment: AnyExperiment, trials: int | None, rounds: int | None, steps: int | None
+) -> AnyExperiment | None:
+    changes: dict[str, object] = {} if trials is None else {"trials": trials}
     if steps is not None:
-        train = replace(train, steps=steps)
-    if rounds is not None:
-        prune = replace(prune, rounds=rounds)
-        rungs = tuple(rung for rung in rungs if rung <= rounds)
-        nothing_left = experiment.rungs and not rungs
-        if nothing_left or (rounds == 0 and not experiment.is_chain):
-            return None
-    trials = experiment.trials if trials is None else trials
-    return replace(experiment, **{"train": train, "prune": prune, "rungs": rungs, "trials": trials} | changes)
+        changes["train"] = replace(experiment.train, steps=steps)
+    resized = changed_tickets(experiment, lambda tickets: replace(tickets, **changes))
+    return resized if rounds is None else _up_to(resized, rounds)
 
 
-def smoke(preset: Preset, dataset: str) -> Preset:
+def changed_tickets(experiment: AnyExperiment, change: Callable[[AnyExperiment], AnyExperiment]) -> AnyExperiment:
+    """The experiment after a change, where it is a control, the same one of the tickets after the change."""
+    if isinstance(experiment, Control):
+        return replace(experiment, of=change(experiment.of))
+    return change(experiment)
+
+
+def _up_to(experiment: AnyExperiment, last: int) -> AnyExperiment | None:
+    """The same down to a round; None where nothing is left to train."""
+    if isinstance(experiment, FilterExperiment):
+        raise ValueError(f"{experiment.label!r} removes filters and has no rounds: leave their number out")
+    prune = replace(experiment.prune, rounds=last)  # an impossible number is refused even where nothing would be left
+    rungs = tuple(rung for rung in experiment.rungs if rung <= last)
+    nothing_left = experiment.rungs and not rungs
+    if nothing_left or (last == 0 and not experiment.is_chain):
+        return None
+    return _extent(experiment, prune, rungs)
+
+
+def _extent(experiment: Experiment | Control, prune: PruneConfig, rungs: tuple[int, ...]) -> Experiment | Control:
+    if isinstance(experiment, Control):
+        return replace(experiment, of=replace(experiment.of, prune=prune), rungs=rungs)
+    return replace(experiment, prune=prune, rungs=rungs)
+
+
+def smoke(preset: Experiments, dataset: str) -> tuple[AnyExperiment, ...]:
     """The same experiments at a size that takes seconds: what tests and a first try run.
 
     Those that differ in nothing but a length come out the same, and are kept once.
@@ -50,33 +70,44 @@ def smoke(preset: Preset, dataset: str) -> Preset:
     return tuple(dict.fromkeys(_smoke(experiment, dataset) for experiment in preset))
 
 
-def _smoke(experiment: Experiment, dataset: str) -> Experiment:
-    text, steps, rounds, options = experiment.text, 120, 4, experiment.train.optimizer_options
+def _smoke(experiment: AnyExperiment, dataset: str) -> AnyExperiment:
+    if isinstance(experiment, FilterExperiment):
+        filters = experiment.filters
+        every = _steps(experiment) // (4 * filters.removals)
+        return _briefly(experiment, dataset, trials=1, filters=replace(filters, every=every))
+    last = min(experiment.prune.rounds, 2 if experiment.text else 4)
+    rungs = tuple(range(1, last + 1)[-len(experiment.rungs) :]) if experiment.rungs else ()  # as many, the last
+    shorter = _extent(experiment, replace(experiment.prune, rounds=last), rungs)
+    return changed_tickets(shorter, lambda tickets: _briefly(tickets, dataset, trials=2, prune=_soon(tickets.prune)))
+
+
+def _briefly(experiment: Experiment | FilterExperiment, dataset: str, **changes: object) -> AnyExperiment:
+    """Other data, few steps, small word vectors, and further changes."""
+    text, train = experiment.text, experiment.train
+    options = train.optimizer_options
     if text:
-        text, steps, rounds = replace(text, length=40, dimension=8, min_count=2, epochs=2), 40, 2
+        text = replace(text, length=40, dimension=8, min_count=2, epochs=2)
         options = tuple((name, 0.9 if name == "ema_momentum" else value) for name, value in options)
-    last = min(experiment.prune.rounds, rounds)
-    filters = experiment.filters and replace(experiment.filters, every=steps // (4 * experiment.filters.removals))
+    train = replace(
+        train,
+        steps=_steps(experiment),
+        decay_every=min(train.decay_every, 50),
+        eval_every=20,
+        test_every=20,
+        optimizer_options=options,
+    )
+    return replace(experiment, dataset=dataset, text=text, train=train, **changes)
+
+
+def _steps(experiment: AnyExperiment) -> int:
+    return 40 if experiment.text else 120
+
+
+def _soon(prune: PruneConfig) -> PruneConfig:
+    """The same with every step among the first of a short training."""
     return replace(
-        experiment,
-        dataset=dataset,
-        text=text,
-        train=replace(
-            experiment.train,
-            steps=steps,
-            decay_every=min(experiment.train.decay_every, 50),
-            eval_every=20,
-            test_every=20,
-            optimizer_options=options,
-        ),
-        prune=replace(
-            experiment.prune,
-            rounds=last,
-            rewind_step=min(experiment.prune.rewind_step, 20),
-            prune_step=experiment.prune.prune_step and (20 if experiment.prune.prune_step < 2_500 else 40),
-            passes=min(experiment.prune.passes, 3),
-        ),
-        trials=1 if filters else 2,
-        filters=filters,
-        rungs=tuple(range(1, last + 1)[-len(experiment.rungs) :]) if experiment.rungs else (),  # as many, the last
+        prune,
+        rewind_step=min(prune.rewind_step, 20),
+        prune_step=prune.prune_step and (20 if prune.prune_step < 2_500 else 40),
+        passes=min(prune.passes, 3),
     )

@@ -1,0 +1,84 @@
+"""An experiment as plain values for JSON, and back: how records tell what they are records of.
+
+All kinds share one spelling, that of the first release, so that records of any age are read alike. What is told by
+name need not be known to the process that reads it: data set and model are only looked up to compute, and of a
+criterion that is none of the package's own, the description says what it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+
+from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
+from lthcore.pruning.config import PruneConfig
+from lthcore.pruning.criteria import CRITERIA, unknown
+from lthcore.shrinking.config import FilterConfig
+from lthcore.text.config import TextConfig
+from lthcore.training.config import TrainConfig
+
+# Fields of configurations that hold pairs; JSON has no tuples.
+_PAIRS = ("model_options", "optimizer_options", "layer_rates")
+
+
+def to_dict(experiment: AnyExperiment) -> dict:
+    """All fields of an experiment of any kind, as plain values.
+
+    Example:
+        >>> values = to_dict(Control(of=Experiment(), kind="shuffle"))
+        >>> values["control"], values["trials"], values["filters"]
+        ('shuffle', 5, None)
+    """
+    tickets = experiment.of if isinstance(experiment, Control) else experiment
+    values = {name: getattr(tickets, name) for name in ("dataset", "model", "model_options")}
+    values |= {"text": asdict(tickets.text) if tickets.text else None, "train": asdict(tickets.train)}
+    if isinstance(experiment, FilterExperiment):
+        how = {"prune": PruneConfig(rounds=0), "control": "rewind", "rungs": (), "draws": 1}
+        how |= {"filters": asdict(experiment.filters)}
+    else:
+        draws = experiment.draws if isinstance(experiment, Control) else 1
+        how = {"prune": tickets.prune, "control": experiment.control, "rungs": experiment.rungs, "draws": draws}
+        how |= {"filters": None}
+    return values | how | {"prune": _pruning(how["prune"]), "trials": experiment.trials}
+
+
+def _pruning(prune: PruneConfig) -> dict:
+    """The criterion by its name, and, where a process may not know it, with what it reads."""
+    criterion = prune.scored_by
+    values = {entry.name: getattr(prune, entry.name) for entry in fields(prune)} | {"criterion": criterion.name}
+    return values if criterion.name in CRITERIA.sealed else values | {"criterion_reads": criterion.reads}
+
+
+def from_dict(values: Mapping) -> AnyExperiment:
+    """The inverse of `to_dict`, also after a trip through JSON, which knows no tuples, and of older descriptions."""
+    text = values.get("text")
+    common = {
+        "dataset": values["dataset"],
+        "model": values["model"],
+        "model_options": _pairs(values.get("model_options", ())),
+        "text": TextConfig(**text) if text else None,
+        "train": TrainConfig(**_with_pairs(values["train"])),
+        "trials": values["trials"],
+    }
+    if values.get("filters"):
+        return FilterExperiment(**common, filters=FilterConfig(**_with_pairs(values["filters"])))
+    tickets = Experiment(**common, prune=_prune_config(values["prune"]))
+    rungs = tuple(values["rungs"])
+    if values["control"] != tickets.control:
+        return Control(of=tickets, kind=values["control"], rungs=rungs, draws=values.get("draws", 1))
+    # Older searches could name rungs, and trained all rounds nevertheless.
+    return tickets if tickets.is_chain else replace(tickets, rungs=rungs)
+
+
+def _prune_config(values: Mapping) -> PruneConfig:
+    values = _with_pairs(values)
+    reads, name = values.pop("criterion_reads", "final"), values.get("criterion", "large_final")
+    return PruneConfig(**values | {"criterion": name if name in CRITERIA else unknown(name, reads)})
+
+
+def _with_pairs(values: Mapping) -> dict:
+    return {name: _pairs(value) if name in _PAIRS else value for name, value in values.items()}
+
+
+def _pairs(value: object) -> tuple:
+    return tuple(tuple(pair) for pair in value)
