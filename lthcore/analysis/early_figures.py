@@ -10,23 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lthcore.analysis import frames
-from lthcore.analysis.figure_parts import band, bars, dense_band, gradation, rows, symlog_steps
+from lthcore.analysis.figure_parts import band, bars, called, dense_band, gradation, rows, symlog_steps
 from lthcore.analysis.figures import MEASURED, ROLES, Role, falling_density, plain
 from lthcore.analysis.measurements.settling import chance_overlap
 from lthcore.files.array_files import unpacked
-
-# Method → how the figures call it; a method with global scope is called like the one without.
-METHODS = {
-    "snip": "SNIP",
-    "grasp": "GraSP",
-    "synflow": "SynFlow",
-    "large_init": "magnitude at init",
-    "random": "random, by schedule",
-    "random_uniform": "random, uniform",
-    "random_erk": "random, ERK",
-    "oneshot": "one-shot after training",
-    "imp": "magnitude after training",
-}
 
 # Where the early-bird rule stops, by measure.
 STOPS = {
@@ -88,7 +75,7 @@ def cost_curve(
 ) -> Axes:
     """What a ticket reaches against what it cost to find it: a point per experiment, a line per density.
 
-    Points are means, bars reach from the worst trial to the best. Searches in one bite, whose method begins with
+    Points are means, bars reach from the worst trial to the best. Searches in one bite, of the schedule
     ``oneshot``, are hollow diamonds without a line.
 
     Args:
@@ -113,7 +100,7 @@ def cost_curve(
     looks = gradation([f"{100 * density:.3g} %" for density in densities])
     for density, look in zip(densities, looks, strict=True):
         networks = _of_density(frame, density)
-        bites = networks["method"].str.startswith("oneshot")
+        bites = networks["schedule"] == "oneshot"
         hollow = {"linestyle": "none", "marker": "D", "markerfacecolor": "white", "label": f"{look.label}, one-shot"}
         for some, options in ((networks[~bites], {}), (networks[bites], hollow)):
             if len(some):
@@ -187,7 +174,7 @@ def at_initialisation(frame: pd.DataFrame, ax: Axes, value: str, order: Sequence
         frame: tidy frame; rows of round 0 are the dense network, all others have one density.
         ax: where to draw.
         value: column to draw.
-        order: methods from top to bottom; see `METHODS` for how they are called.
+        order: methods from top to bottom; see `figure_parts.called` for what is written beside them.
         scale: factor of the horizontal axis, 100 for per cent.
 
     Raises:
@@ -208,8 +195,7 @@ def at_initialisation(frame: pd.DataFrame, ax: Axes, value: str, order: Sequence
         if len(found):
             at = np.array([order.index(method) for method in found.index])
             bars(ax, at + shift, found, ROLES["imp", control], sideways=True)
-    labels = [METHODS.get(method.removesuffix("_global"), method.replace("_", " ")) for method in order]
-    return rows(ax, labels)
+    return rows(ax, [called(pruned[pruned["method"] == method]) for method in order])
 
 
 def filters(table: pd.DataFrame, ax: Axes) -> Axes:

@@ -13,10 +13,15 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lthcore.analysis import frames
 from lthcore.analysis.figures import MEASURED, Role, plain
+from lthcore.experiments.labels import spoken
 
 # Of ordered lines. Plain dots are left to what chance would give.
 _STYLES = ("-", "--", "-.", (0, (6, 2)), (0, (3, 1, 1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = "os^vP<>Xph"
+
+# Criterion → how the figures call masks made by it, where that is not its own name.
+CRITERIA = {"large_final": "magnitude after training", "large_init": "magnitude at init", "random": "random"}
+BUDGETS = {"schedule": "by schedule", "uniform": "uniform", "erk": "ERK"}
 
 
 def gradation(labels: Sequence[str]) -> list[Role]:
@@ -104,3 +109,27 @@ def rows(ax: Axes, labels: Sequence[str]) -> Axes:
     ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
     return ax
+
+
+def called(networks: pd.DataFrame) -> str:
+    """How the figures call the way the masks of some networks were made; whether layers compete is left out.
+
+    Args:
+        networks: rows of the tidy frame that agree in ``criterion``, ``schedule`` and ``budgets``.
+
+    Raises:
+        ValueError: if they do not, or if there are none.
+
+    Example:
+        >>> called(pd.DataFrame([{"criterion": "random", "schedule": "iterative", "budgets": "erk"}]))
+        'random, ERK'
+    """
+    kinds = networks[["criterion", "schedule", "budgets"]].drop_duplicates()
+    if len(kinds) != 1:
+        raise ValueError(f"one way to make masks has one name; here are {len(kinds)} ways")
+    criterion, schedule, budgets = kinds.iloc[0]
+    if (criterion, schedule) == ("large_final", "oneshot"):
+        return "one-shot after training"
+    name = CRITERIA.get(criterion, spoken(criterion))
+    # Only of random masks the layers' budgets are all that there is to say.
+    return f"{name}, {BUDGETS[budgets]}" if criterion == "random" or budgets != "schedule" else name

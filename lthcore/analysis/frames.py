@@ -22,6 +22,11 @@ COLUMNS = (
     "variant",
     "optimizer",
     "method",
+    "criterion",
+    "schedule",
+    "scope",
+    "budgets",
+    "averaged",
     "control",
     "draw",
     "trial",
@@ -51,14 +56,17 @@ def row(record: Record) -> dict[str, object]:
     """One stored network as a row of the tidy frame.
 
     Accuracies and densities are fractions; ``test_accuracy`` and ``validation_accuracy`` are read at the early stop,
-    ``final_accuracy`` is the test accuracy after the last step. ``prune_step`` is the step whose weights were scored, 0
-    for criteria that look at initial weights only; ``search_steps`` counts all steps that went into finding the mask.
+    ``final_accuracy`` is the test accuracy after the last step. ``method`` is one word for how the mask was made, to
+    group by; what it says stands in ``criterion``, ``schedule``, ``scope``, ``budgets`` and ``averaged`` as well.
+    ``prune_step`` is the step whose weights were scored, 0 for criteria that look at initial weights only;
+    ``search_steps`` counts all steps that went into finding the mask.
     Of label sets, accuracy is that of whole sets; ``micro_f1`` is read at threshold 0.5, ``first_label`` and columns
     with ``tuned`` at the one chosen on validation. Macro-F1 counts empty categories as 0. What does not apply is NaN.
     """
     experiment, history = record.experiment, record.history
+    prune = experiment.prune
     rewound = record.round and experiment.control in ("rewind", "shuffle")
-    rewind_step = experiment.prune.rewind_step if rewound else 0
+    rewind_step = prune.rewind_step if rewound else 0
     return {
         "experiment": experiment.identity,
         "label": experiment.label,
@@ -66,7 +74,12 @@ def row(record: Record) -> dict[str, object]:
         "model": experiment.model,
         "variant": dict(experiment.model_options).get("variant", ""),
         "optimizer": experiment.train.optimizer,
-        "method": experiment.prune.method,
+        "method": prune.method,
+        "criterion": prune.scored_by.name,
+        "schedule": prune.schedule,
+        "scope": prune.scope,
+        "budgets": prune.budgets,
+        "averaged": prune.averaged,
         "control": experiment.control,
         "draw": record.draw,
         "trial": record.trial,

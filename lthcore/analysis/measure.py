@@ -161,7 +161,8 @@ def check(kind: str, experiment: AnyExperiment) -> None:
     """Refuse what cannot be measured.
 
     Raises:
-        ValueError: for an unknown kind, an experiment that is no search, or documents asked for where there are none.
+        ValueError: for an unknown kind, an experiment that is no search, documents asked for where there are none, or a
+            name that is not known here.
     """
     if kind not in MEASUREMENTS:
         raise ValueError(f"unknown measurement {kind!r}; known are {', '.join(MEASUREMENTS)}")
@@ -170,9 +171,11 @@ def check(kind: str, experiment: AnyExperiment) -> None:
         what = "prunes filters, so 'filters' is what to measure" if removes else "has no filters to prune"
         raise ValueError(f"{experiment.identity} {what}")
     if removes:
+        trials.check_registered(experiment)
         return
     if not experiment.is_chain:
         raise ValueError(f"{experiment.identity} is no search, so it has no tickets of its own to measure")
+    trials.check_registered(experiment)
     documents = experiment.dataset in datasets.TEXTS and experiment.text is not None
     if kind == "corpus" and not documents:
         raise ValueError(f"{experiment.identity} is not about documents, so there is no corpus to describe")

@@ -53,10 +53,7 @@ class Experiment:
         _check_rungs(self.rungs, self.prune.rounds)
         self._check_steps()
         if self.text and not self.prune.scored_by.documents:
-            raise ValueError(
-                f"criterion {self.prune.scored_by.name!r} cannot score networks that read documents; use "
-                f"another one, or images and text=None"
-            )
+            raise ValueError(f"criterion {self.prune.scored_by.name!r} cannot score networks that read documents")
         if self.rungs and self.is_chain:
             raise ValueError(
                 f"rungs {self.rungs} leave rounds out, which a search in which each mask needs the training before it "
@@ -234,9 +231,7 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True)
 class FilterExperiment:
-    """Filters removed before convergence, and training from scratch to compare with: no masks, and no records.
-
-    Its networks are trained, timed and kept as numbers by the measurement ``filters``.
+    """Filters removed before convergence, and training from scratch to compare with, by the measurement ``filters``.
 
     Args:
         dataset: name of a data set; see `lthcore.datasets`.
@@ -289,7 +284,7 @@ Experiments = Sequence[AnyExperiment]
 
 
 def _check_rungs(rungs: tuple[int, ...], last: int) -> None:
-    if any(not 0 < rung <= last for rung in rungs):
+    if any(not isinstance(rung, int) or not 0 < rung <= last for rung in rungs):
         raise ValueError(f"rungs must lie in 1 … {last}, the last round; got {rungs}")
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from functools import cache, lru_cache
+from importlib import import_module
 
 import keras
 
 from lthcore import datasets, models
-from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments
+from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
 from lthcore.experiments.records import Record
 from lthcore.experiments.store import Store
 from lthcore.files import environment
@@ -35,8 +36,11 @@ def run(experiments: Experiments, store: Store, executor: Executor) -> Iterator[
     that of a cluster. Killing it loses at most the trainings in flight.
 
     Raises:
+        ValueError: if an experiment needs a name that is not known here, before anything is computed.
         Exception: whatever stopped a trial first; what is stored by then stays.
     """
+    for experiment in experiments:
+        check_registered(experiment)
     tasks = [(experiment, trial) for experiment in experiments for trial in range(experiment.trials)]
     pending: set[Future] = {executor.submit(complete, experiment, trial, store) for experiment, trial in tasks}
     try:
@@ -50,24 +54,49 @@ def run(experiments: Experiments, store: Store, executor: Executor) -> Iterator[
             future.cancel()
 
 
+def check_registered(experiment: AnyExperiment) -> None:
+    """Refuse to compute by names that nothing in this process has registered; to show results they need not be known.
+
+    Raises:
+        ValueError: naming them, and what to do.
+    """
+    unknown = [f"data set {experiment.dataset!r}"] if experiment.dataset not in datasets.NAMES else []
+    unknown += [f"model {experiment.model!r}"] if experiment.model not in models.MODELS else []
+    if not isinstance(experiment, FilterExperiment) and experiment.prune.scored_by.missing:
+        unknown.append(f"criterion {experiment.prune.scored_by.name!r}")
+    if unknown:
+        raise ValueError(
+            f"this process does not know the {' and the '.join(unknown)} of {experiment.identity}: its results can be "
+            f"shown, but to compute, import the module that registers it first, on the command line by --import MODULE"
+        )
+
+
 def expected(experiments: Experiments) -> int:
     """How many networks the experiments train in all."""
     return sum(len(experiment.networks) * experiment.trials for experiment in experiments)
 
 
-def process_pool(workers: int) -> ProcessPoolExecutor:
-    """A pool of single-threaded processes: for independent trials faster than one process with many threads."""
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_one_thread)
+def process_pool(workers: int, modules: Sequence[str] = ()) -> ProcessPoolExecutor:
+    """A pool of single-threaded processes: for independent trials faster than one process with many threads.
+
+    Args:
+        workers: how many.
+        modules: names of modules that each of them imports, so that it knows what these register.
+    """
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(tuple(modules),))
 
 
 def complete(experiment: AnyExperiment, trial: int, store: Store) -> None:
     """Compute what the store lacks of one trial of an experiment. Doing it twice does nothing the second time.
 
     Raises:
+        ValueError: if it needs a name that is not known here.
         lthcore.training.run.DivergedError: naming trial, round and step; nothing of that run is stored.
         DatasetError: if the data cannot be had.
         lthcore.experiments.store.StoreError: if a record it builds on is damaged or the disk is full.
     """
+    check_registered(experiment)
     if not experiment.networks:
         return
     environment.describe()  # now: a commit made while this runs did not compute it
@@ -94,8 +123,10 @@ def recompute(record: Record, store: Store) -> Record:
     """Train one network again from its identity, trial, round and draw; stores nothing.
 
     Raises:
+        ValueError: if it needs a name that is not known here.
         lthcore.experiments.store.StoreError: if the record whose mask it was trained with is missing.
     """
+    check_registered(record.experiment)
     wanted = (record.round, record.draw)
     for again in compute(record.experiment, record.trial, store, [wanted]):
         if (again.round, again.draw) == wanted:
@@ -227,8 +258,11 @@ def _dataset(name: str, text: TextConfig | None, entry: datasets.Entry) -> datas
     return datasets.load(name, text)
 
 
-def _one_thread() -> None:
+def _prepare(modules: Sequence[str]) -> None:
+    """What a process of the pool begins with."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    for name in modules:
+        import_module(name)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from math import nan
+from time import perf_counter
 
 from lthcore.experiments.records import Record
+from lthcore.experiments.store import Store
 
 # What must agree for the last bit to be owed; the commit and the number of threads are not among it. Older records do
 # not name their vector instructions, and so count as another kind's.
@@ -73,11 +77,47 @@ class Comparison:
         )
 
 
+def expected_seconds(record: Record, store: Store) -> float:
+    """How long a machine like the record's takes to train its network again, with all that must be trained before."""
+    experiment, own = record.experiment, record.seconds + record.compile_seconds
+    if experiment.control == "continue":  # walked from its first round
+        rounds = range(record.round)
+        return own + sum(store.seconds(experiment, record.trial, round) or own for round in rounds)
+    before = experiment.prune.rewind_step if record.round else 0
+    if _own_mask(record):
+        before += experiment.scored_step
+    trained = int(record.history["step"][-1] - record.history["step"][0])
+    return own + record.seconds * before / max(trained, 1)
+
+
+def waiting(future: Future, seconds: float, *, every: float = 0.5) -> Iterator[float]:
+    """Wait for a computation; yields the share of it that should be done by now, from 0 to 1, which comes last.
+
+    It goes by the clock alone, and slows down where a computation takes longer than was expected.
+
+    Args:
+        future: the computation; ask it for its result, or its error, afterwards.
+        seconds: how long it should take.
+        every: seconds between two shares.
+
+    Example:
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     list(waiting(executor.submit(len, "abc"), 1.0))[-1]
+        1.0
+    """
+    begin = perf_counter()
+    while not future.done():
+        wait([future], timeout=every)
+        passed = (perf_counter() - begin) / max(seconds, 1e-9)
+        yield passed if passed < 0.9 else 1 - 0.09 / passed
+    yield 1.0
+
+
 def compare(stored: Record, again: Record) -> Comparison:
     """Compare a record with that of the same network trained again."""
     experiment = stored.experiment
-    own_mask = experiment.prune.schedule == "oneshot" and experiment.prune.trained_scores  # trained again as well
-    untrained = stored.history["step"][0] == 0 and experiment.control != "continue" and not own_mask
+    untrained = stored.history["step"][0] == 0 and experiment.control != "continue" and not _own_mask(stored)
     before, after = (float(record.history["validation_loss"][0]) for record in (stored, again))
     return Comparison(
         weights=stored.weights_sha256 == again.weights_sha256,
@@ -87,6 +127,12 @@ def compare(stored: Record, again: Record) -> Comparison:
         accuracy_gap=again.test["accuracy"] - stored.test["accuracy"],
         start_gap=(after - before) / before if untrained else nan,
     )
+
+
+def _own_mask(record: Record) -> bool:
+    """Whether the network that made its mask is trained again as well."""
+    prune = record.experiment.prune
+    return prune.schedule == "oneshot" and prune.trained_scores
 
 
 def _scores(record: Record) -> tuple:

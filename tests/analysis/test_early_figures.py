@@ -21,6 +21,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 def network(**changes: object) -> dict[str, object]:
     """A row of the tidy frame."""
     row = {"experiment": "e", "method": "imp", "control": "rewind", "draw": 0, "trial": 0, "round": 0, "density": 1.0}
+    row |= {"criterion": "large_final", "schedule": "iterative", "budgets": "schedule"}
     return row | {"prune_step": 20_000, "search_steps": 0, "test_accuracy": 0.98, "micro_f1": np.nan} | changes
 
 
@@ -95,11 +96,11 @@ def test_experiments_that_share_a_point_are_not_averaged(ax):
 def searches() -> pd.DataFrame:
     """Iterative and one-shot searches of three costs; two trials; rounds of 7.2 % and 1.9 %, one of 30 %."""
     rows = []
-    kinds, rounds = (("imp_early", 12), ("oneshot_early", 1)), ((4, 0.3), (12, 0.072), (18, 0.0186))
-    for cost, (method, times), (round, density) in itertools.product((10_000, 0, 500), kinds, rounds):
-        changes = {"experiment": f"{method}-{cost}", "method": method, "search_steps": times * cost}
+    kinds, rounds = (("iterative", 12), ("oneshot", 1)), ((4, 0.3), (12, 0.072), (18, 0.0186))
+    for cost, (schedule, times), (round, density) in itertools.product((10_000, 0, 500), kinds, rounds):
+        changes = {"experiment": f"{schedule}-{cost}", "schedule": schedule, "search_steps": times * cost}
         changes |= {"round": round, "density": density}
-        mean = 0.96 + cost * 1e-6 + (method == "imp_early") * 0.001 - (round == 18) * 0.01
+        mean = 0.96 + cost * 1e-6 + (schedule == "iterative") * 0.001 - (round == 18) * 0.01
         rows += [network(trial=trial, test_accuracy=mean + trial * 0.002, **changes) for trial in range(2)]
     return pd.DataFrame(rows)
 
@@ -132,7 +133,7 @@ def test_the_dense_network_has_its_margin_below_and_what_costs_nothing_is_seen(a
 
 def test_an_experiment_without_the_density_is_left_out_and_none_at_all_is_an_error(ax):
     frame = searches()
-    coarse = frame[(frame["experiment"] != "imp_early-500") | (frame["round"] == 4)]
+    coarse = frame[(frame["experiment"] != "iterative-500") | (frame["round"] == 4)]
     early_figures.cost_curve(coarse, ax, "test_accuracy", 0.98, densities=(0.07,))
     assert drawn_bars(ax)["7 %"][0].tolist() == [0, 120_000]
     with pytest.raises(ValueError, match=r"no pruned network of density 0\.5"):
@@ -198,6 +199,7 @@ def test_trials_that_cannot_share_a_figure_are_refused(ax):
 
 
 ORDER = ("imp", "snip_global", "random_erk", "something_new")
+MADE = (("large_final", "schedule"), ("snip", "schedule"), ("random", "erk"), ("something_new", "schedule"))
 
 
 def at_start(*, draws: int = 1) -> pd.DataFrame:
@@ -205,6 +207,7 @@ def at_start(*, draws: int = 1) -> pd.DataFrame:
     for place, method in enumerate(ORDER):
         for control, loss in (("rewind", 0), ("reinit", 0.01), ("shuffle", 0.02)):
             changes = {"method": method, "control": control, "round": 12, "density": 0.07}
+            changes |= dict(zip(("criterion", "budgets"), MADE[place], strict=True))
             rows += [
                 network(trial=t, draw=d, test_accuracy=0.97 - 0.1 * place - loss + 0.004 * t + 0.002 * d, **changes)
                 for t in range(2)

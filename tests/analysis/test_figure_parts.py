@@ -66,3 +66,27 @@ def test_rows_run_from_top_to_bottom(ax):
     assert figure_parts.rows(ax, ["first", "second"]) is ax
     assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "second"]
     assert ax.get_ylim() == (1.5, -0.5)
+
+
+WAY = {"criterion": "large_final", "schedule": "iterative", "budgets": "schedule"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "magnitude after training"),
+        ({"schedule": "oneshot"}, "one-shot after training"),
+        ({"criterion": "large_init"}, "magnitude at init"),
+        ({"criterion": "synflow", "method": "synflow_global"}, "SynFlow"),
+        ({"criterion": "random"}, "random, by schedule"),
+        ({"criterion": "random", "budgets": "uniform"}, "random, uniform"),
+        ({"criterion": "one_of_my_own", "budgets": "erk"}, "one of my own, ERK"),
+    ],
+)
+def test_masks_are_called_by_what_made_them(changes, name):
+    assert figure_parts.called(pd.DataFrame([WAY | changes] * 2)) == name
+
+
+def test_two_ways_to_make_masks_have_no_common_name():
+    with pytest.raises(ValueError, match="here are 2 ways"):
+        figure_parts.called(pd.DataFrame([WAY, WAY | {"criterion": "snip"}]))

@@ -34,8 +34,8 @@ def toy(values: dict[tuple[int, int, int], float], control: str = "rewind") -> p
 
 def test_a_row_per_network_with_the_promised_columns(published):
     promised = (
-        "experiment dataset model optimizer method control draw trial round density steps rewind_step prune_step "
-        "early_stop_step test_accuracy final_accuracy seconds"
+        "experiment label dataset model optimizer method criterion schedule scope budgets averaged control draw "
+        "trial round density steps rewind_step prune_step early_stop_step test_accuracy final_accuracy seconds"
     )
     assert set(promised.split()) <= set(published.columns)
     assert not published.duplicated(["experiment", "trial", "round", "draw"]).any()

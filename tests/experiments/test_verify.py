@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from records import RECORD
 
-from lthcore.experiments.verify import VerificationError, compare
+from lthcore.experiments.verify import VerificationError, compare, expected_seconds, waiting
 from lthcore.training.run import History
 
 HERE = {**RECORD.environment, "tensorflow": "2", "keras": "3", "numpy": "2", "onednn": "0", "system": "s"}
@@ -82,3 +83,42 @@ def test_a_one_shot_mask_comes_from_training_too():
     found = compare(differently(experiment=one_shot), elsewhere(experiment=one_shot, history=history(1.2)))
     assert np.isnan(found.start_gap)
     found.check()
+
+
+def with_prune(**changes):
+    return replace(STORED.experiment, prune=replace(STORED.experiment.prune, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({}, 12.75),
+        ({"rewind_step": 50}, 12.75 + 12.5 / 2),
+        ({"schedule": "oneshot"}, 12.75 + 500 * 12.5),
+        ({"schedule": "oneshot", "prune_step": 200}, 12.75 + 2 * 12.5),
+        ({"between": "continue"}, 12.75 * 6),
+    ],
+)
+def test_what_a_verification_should_take_is_what_the_record_and_those_it_needs_took(store, changes, seconds):
+    experiment = with_prune(**changes)
+    if changes.get("between"):
+        store.save(differently(experiment=experiment, round=0))
+    assert expected_seconds(differently(experiment=experiment), store) == pytest.approx(seconds)
+
+
+def test_waiting_tells_shares_that_rise_and_end_with_the_computation():
+    future, shares = Future(), []
+    for share in waiting(future, 0.02, every=0.01):
+        shares.append(share)
+        if len(shares) == 6:
+            future.set_result(None)
+    assert shares == sorted(shares)
+    assert shares[4] < 1.0 == shares[-1]
+
+
+def test_a_computation_that_fails_keeps_its_error():
+    future = Future()
+    future.set_exception(VerificationError("no"))
+    assert list(waiting(future, 1.0)) == [1.0]
+    with pytest.raises(VerificationError, match="no"):
+        future.result()
