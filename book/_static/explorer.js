@@ -200,6 +200,7 @@
         drawing.innerHTML = histogram(round.initial[layer], rounds[0].initial[layer], reach[layer]);
         drawing.setAttribute("aria-label", `Initial values of the ${whole(round.kept[layer])} survivors in ${name}.`);
       });
+      find("code").title = data.label;
       find("code").innerHTML = `python -m lthcore verify ${data.search} ` +
         `<span>--trial ${chosen}</span> <span>--round ${number}</span>`;
     }

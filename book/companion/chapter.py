@@ -14,7 +14,8 @@ from IPython.display import Markdown, display
 from myst_nb import glue
 
 from companion.studies import ParameterError, Study
-from lthcore.experiments.experiment import Experiment
+from lthcore.checks import Options
+from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
 from lthcore.pruning.config import PruneConfig
 from lthcore.text.config import TextConfig
 
@@ -38,14 +39,14 @@ def check_parameters(namespace: Mapping[str, object], known: str) -> None:
         raise ParameterError(f"unknown parameter {', '.join(unknown)}; this chapter has {', '.join(names)}")
 
 
-def card(experiment: Experiment) -> Markdown:
+def card(experiment: AnyExperiment) -> Markdown:
     """The experiment as a table, rendered from the configuration that ran."""
-    train, prune = experiment.train, experiment.prune
+    train = experiment.train
     options = "".join(f", {name} {_setting(value)}" for name, value in train.optimizer_options)
     decay = f", times {train.decay:g} every {whole(train.decay_every)} steps" if train.decay_every else ""
     variant = "".join(f", {name} {value}" for name, value in experiment.model_options)
-    exceptions = "".join(f", {100 * rate:g} % of `{name}`" for name, rate in prune.layer_rates)
     rows = {
+        "In words": experiment.label,
         "Identity": f"`{experiment.identity}`",
         "Data, model": f"{experiment.dataset}, `{experiment.model}`{variant}",
         **({"Documents": _reading(experiment.text)} if experiment.text else {}),
@@ -53,12 +54,34 @@ def card(experiment: Experiment) -> Markdown:
         "Optimizer": f"{train.optimizer}, learning rate {train.learning_rate:g}{decay}{options}",
         "Evaluation": f"validation every {train.eval_every} steps, test every {train.test_every}; "
         f"early stop by {train.stop_by.replace('micro_f1', 'micro-F1').replace('_', ' ')}",
-        "Pruning": f"{prune.schedule}, {prune.scope}: {100 * prune.rate:g} % of each layer{exceptions}, per round; "
-        f"criterion `{prune.criterion}`{_scoring(prune)}",
+        **(_removal(experiment) if isinstance(experiment, FilterExperiment) else _pruning(experiment)),
+    }
+    return table(["", "Experiment"], [[key, value] for key, value in rows.items()])
+
+
+def _removal(experiment: FilterExperiment) -> dict[str, str]:
+    filters = experiment.filters
+    often = f"{filters.removals} times, " if filters.removals > 1 else ""
+    shares, norm = _shares(filters.rate, filters.layer_rates), filters.norm.upper()
+    return {
+        "Pruning": f"{often}every {whole(filters.every)} steps {shares}: filters of smallest {norm} norm",
+        "Extent": f"{experiment.trials} trials",
+    }
+
+
+def _pruning(experiment: Experiment | Control) -> dict[str, str]:
+    prune = experiment.prune
+    return {
+        "Pruning": f"{prune.schedule}, {prune.scope}: {_shares(prune.rate, prune.layer_rates)}, per round; "
+        f"criterion `{prune.scored_by.name}`{_scoring(prune)}",
         "Survivors": _survivors(experiment),
         "Extent": f"{experiment.trials} trials, rounds 0 to {prune.rounds}",
     }
-    return table(["", "Experiment"], [[key, value] for key, value in rows.items()])
+
+
+def _shares(rate: float, exceptions: Options) -> str:
+    """What goes of each layer, in words."""
+    return f"{100 * rate:g} % of each layer" + "".join(f", {100 * other:g} % of `{name}`" for name, other in exceptions)
 
 
 def _scoring(prune: PruneConfig) -> str:
@@ -88,7 +111,7 @@ def _setting(value: float | bool | str) -> str:
     return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
-def _survivors(experiment: Experiment) -> str:
+def _survivors(experiment: Experiment | Control) -> str:
     """What the survivors of an experiment start from, in words."""
     step = experiment.prune.rewind_step
     return {

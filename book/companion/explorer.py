@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from companion.studies import Study
 from lthcore.analysis import figures
 from lthcore.analysis.figure_parts import gradation
+from lthcore.experiments.experiment import Control
 
 # Neighbouring bins of the stored histograms are joined: the last rounds leave about a hundred weights of some layers.
 JOINED = 2
@@ -28,8 +29,8 @@ def data(study: Study) -> dict[str, Any]:
         study: a search on square images, first in its preset; its control of fresh initial values, if it has one.
 
     Returns:
-        Values that JSON can hold: ``search``, the identity; ``side`` of the square of pixels; ``layers``, each with
-        ``name`` and number of prunable ``weights``; ``trials``, each with
+        Values that JSON can hold: ``search``, the identity; ``label``, what it is called; ``side`` of the square of
+        pixels; ``layers``, each with ``name`` and number of prunable ``weights``; ``trials``, each with
 
         - ``reach``: the first and the last edge of each layer's histogram, and
         - ``rounds``, each with the ``kept`` weights of every layer; test ``accuracy`` at the early stop; ``reinit``,
@@ -47,6 +48,7 @@ def data(study: Study) -> dict[str, Any]:
     sizes = study.store.load(study.tickets, 0, 0).kept
     return {
         "search": study.tickets.identity,
+        "label": study.tickets.label,
         "side": int(np.sqrt(len(trials[0]["rounds"][0]["pixels"]))),
         "layers": [{"name": name.split("/")[0], "weights": prunable} for name, (_, prunable) in sizes.items()],
         "trials": trials,
@@ -79,7 +81,8 @@ def _trial(study: Study, trial: int, measured: Mapping[str, np.ndarray]) -> dict
 
 def _reinit(study: Study, trial: int) -> dict[int, float]:
     """Round → accuracy of the same mask with fresh initial values, where the study trained it."""
-    controls = [one for one in study.experiments if one.control == "reinit" and one.prune == study.tickets.prune]
+    controls = [one for one in study.experiments if isinstance(one, Control) and one.kind == "reinit"]
+    controls = [one for one in controls if one.of.identity == study.tickets.identity]
     return {
         number: _accuracy(study.store.load(control, trial, number).test)
         for control in controls[:1]

@@ -84,8 +84,9 @@ class Study:
         for trial in chosen:
             if not self.store.has_measurement(kind, self.tickets, trial):
                 raise StoreError(
-                    f"no stored {kind} of {self.tickets.identity}, trial {trial}, that covers its rounds. Take it with "
-                    f"`python -m lthcore measure {kind} {self.name} --out {self.store.root}`, or set COMPUTE = True"
+                    f"no stored {kind} of {self.tickets.label}: {self.tickets.identity}, trial {trial}, that covers "
+                    f"its rounds. Take it with `python -m lthcore measure {kind} {self.name} --out "
+                    f"{self.store.root}`, or set COMPUTE = True"
                 )
         return [self.store.load_measurement(kind, self.tickets, trial).values for trial in chosen]
 
@@ -215,7 +216,7 @@ def _check_complete(study: Study) -> None:
             for round, draw in experiment.networks:
                 if not study.store.has(experiment, trial, round, draw):
                     raise StoreError(
-                        f"no stored result for {experiment.identity}, trial {trial}, round {round}, draw {draw} in "
-                        f"{study.store.root}. Compute it with `python -m lthcore run {study.name} --out "
+                        f"no stored result of {experiment.label}: {experiment.identity}, trial {trial}, round {round}, "
+                        f"draw {draw} in {study.store.root}. Compute it with `python -m lthcore run {study.name} --out "
                         f"{study.store.root}`, or set COMPUTE = True"
                     )

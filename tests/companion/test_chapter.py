@@ -131,3 +131,15 @@ def test_the_card_says_what_survivors_start_from():
     assert all(any(words in card for card in cards) for words in expected)
     assert "oneshot" in cards[2]
     assert "fresh values" in chapter.card(presets.MNIST_PAPER[1]).data
+
+
+def test_the_card_begins_with_what_people_call_the_experiment():
+    for name in ("mnist-20k", "reuters-early"):
+        for experiment in presets.preset(name):
+            assert chapter.card(experiment).data.splitlines()[2] == f"| In words | {experiment.label} |"
+
+
+def test_the_card_of_filters_says_which_go_and_when():
+    text = chapter.card(presets.preset("reuters-filters")[0]).data
+    assert "| Pruning | every 139 steps 88 % of each layer, 76 % of `conv_3`, 95 % of `conv_5`: filters of" in text
+    assert "Survivors" not in text

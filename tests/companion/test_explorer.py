@@ -40,7 +40,7 @@ def rounds(found):
 
 
 def test_every_trial_and_round_of_the_search_is_there(study, found):
-    assert found["search"] == study.tickets.identity
+    assert (found["search"], found["label"]) == (study.tickets.identity, study.tickets.label)
     assert found["side"] == 28
     assert found["layers"] == [
         {"name": "hidden_1", "weights": 235_200},
