@@ -44,6 +44,8 @@ def card(experiment: AnyExperiment) -> Markdown:
     train = experiment.train
     options = "".join(f", {name} {_setting(value)}" for name, value in train.optimizer_options)
     decay = f", times {train.decay:g} every {whole(train.decay_every)} steps" if train.decay_every else ""
+    decay += f", schedule {train.schedule}" if train.schedule != "step" else ""
+    decay += f", warm-up of {whole(train.warmup)} steps" if train.warmup else ""
     variant = "".join(f", {name} {value}" for name, value in experiment.model_options)
     rows = {
         "In words": experiment.label,

@@ -1,8 +1,8 @@
 """An experiment as plain values for JSON, and back: how records tell what they are records of.
 
 All kinds share one spelling, that of the first release, so that records of any age are read alike. What is told by
-name need not be known to the process that reads it: data set and model are only looked up to compute, and of a
-criterion that is none of the package's own, the description says what it reads.
+name need not be known to the process that reads it: data set, model and learning-rate schedule are only looked up to
+compute, and of a criterion that is none of the package's own, the description says what it reads.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lthcore.pruning.criteria import CRITERIA, unknown
 from lthcore.shrinking.config import FilterConfig
 from lthcore.text.config import TextConfig
 from lthcore.training.config import TrainConfig
+from lthcore.training.schedules import SCHEDULES, UnknownSchedule
 
 # Fields of configurations that hold pairs; JSON has no tuples.
 _PAIRS = ("model_options", "optimizer_options", "layer_rates")
@@ -57,7 +58,7 @@ def from_dict(values: Mapping) -> AnyExperiment:
         "model": values["model"],
         "model_options": _pairs(values.get("model_options", ())),
         "text": TextConfig(**text) if text else None,
-        "train": TrainConfig(**_with_pairs(values["train"])),
+        "train": _train_config(values["train"]),
         "trials": values["trials"],
     }
     if values.get("filters"):
@@ -68,6 +69,13 @@ def from_dict(values: Mapping) -> AnyExperiment:
         return Control(of=tickets, kind=values["control"], rungs=rungs, draws=values.get("draws", 1))
     # Older searches could name rungs, and trained all rounds nevertheless.
     return tickets if tickets.is_chain else replace(tickets, rungs=rungs)
+
+
+def _train_config(values: Mapping) -> TrainConfig:
+    values = _with_pairs(values)
+    if values.get("schedule", "step") not in SCHEDULES:
+        values["schedule"] = UnknownSchedule(values["schedule"])
+    return TrainConfig(**values)
 
 
 def _prune_config(values: Mapping) -> PruneConfig:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 
 from lthcore.checks import Options, check_known, check_positive_whole
 from lthcore.experiments.identity import digest, non_defaults
@@ -69,8 +70,6 @@ class Experiment:
                 f"prune_step ({prune.prune_step}) must come before the end of training ({steps}); to score networks "
                 f"that are trained to the end, use prune_step=None"
             )
-        if prune.rewind_step and self.train.decay_every:
-            raise ValueError("a decay of the learning rate counts from the start of each training: use rewind_step=0")
 
     @property
     def control(self) -> str:
@@ -94,6 +93,8 @@ class Experiment:
         if not self._stops_early:
             return self
         train = self.train if self.prune.averaged else self.train.without_average()
+        if train.schedule != "step":  # which alone does not depend on the length of a training
+            train = replace(train, schedule_steps=train.schedule_steps or train.steps)
         prune = replace(self.prune, prune_step=None, averaged=True)
         return replace(self, train=replace(train, steps=self.prune.prune_step), prune=prune, rungs=())
 
@@ -284,7 +285,7 @@ Experiments = Sequence[AnyExperiment]
 
 
 def _check_rungs(rungs: tuple[int, ...], last: int) -> None:
-    if any(not isinstance(rung, int) or not 0 < rung <= last for rung in rungs):
+    if any(not isinstance(rung, Integral) or not 0 < rung <= last for rung in rungs):
         raise ValueError(f"rungs must lie in 1 … {last}, the last round; got {rungs}")
 
 

@@ -5,6 +5,7 @@ The identity is for files and never moves; a label may be worded better at any t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ NAMES = {
 # Fields that the parts of a label speak of; other ones are named as they are, and only where nothing else differs.
 _WORDED = {
     "": ("dataset", "model", "model_options", "control"),
-    "train": ("steps", "batch_size", "optimizer", "learning_rate", "decay", "decay_every"),
+    "train": ("steps", "batch_size", "optimizer", "learning_rate", "schedule", "decay", "decay_every", "warmup"),
     "prune": (
         *("rate", "criterion", "schedule", "scope", "budgets", "passes", "prune_step", "averaged", "rewind_step"),
         *("between", "embeddings"),
@@ -92,12 +93,7 @@ def differences(experiment: AnyExperiment, base: AnyExperiment) -> str:
 
 def distinct(experiments: Iterable[AnyExperiment]) -> dict[str, str]:
     """Identity → label; those that would read alike get the beginning of their hash as well."""
-    named = {experiment.identity: describe(experiment) for experiment in experiments}
-    labels = list(named.values())
-    return {
-        identity: label if labels.count(label) == 1 else f"{label} · {identity.rpartition('-')[2][:6]}"
-        for identity, label in named.items()
-    }
+    return _apart({experiment.identity: describe(experiment) for experiment in experiments})
 
 
 def within(name: str, experiments: Iterable[AnyExperiment]) -> dict[str, str]:
@@ -107,11 +103,20 @@ def within(name: str, experiments: Iterable[AnyExperiment]) -> dict[str, str]:
     """
     base, *others = experiments
     labels = {base.identity: f"{name} · {_joined(_parts(base), _METHOD)}"}
-    return labels | {other.identity: f"{name} · {differences(other, base)}" for other in others}
+    return _apart(labels | {other.identity: f"{name} · {differences(other, base)}" for other in others})
+
+
+def _apart(labels: Mapping[str, str]) -> dict[str, str]:
+    """The same; where several are alike, with the beginning of the identity's hash."""
+    alike = Counter(labels.values())
+    return {
+        identity: label if alike[label] == 1 else f"{label} · {identity.rpartition('-')[2][:6]}"
+        for identity, label in labels.items()
+    }
 
 
 _METHOD = ("method", "schedule", "scope", "budgets", "passes", "rate", "prune_step", "averaged", "survivors", "tables")
-_TRAINING = ("steps", "batch", "optimizer", "rate of learning", "decay")
+_TRAINING = ("steps", "batch", "optimizer", "learning rate", "course", "decay", "warm-up")
 
 
 def _joined(parts: Mapping[str, str], names: Sequence[str], between: str = ", ") -> str:
@@ -133,7 +138,9 @@ def _parts(experiment: AnyExperiment) -> dict[str, str]:
         "steps": f"{plain(train.steps)} steps",
         "batch": "" if train.batch_size == usual[2] else f"batches of {train.batch_size}",
         "optimizer": "" if train.optimizer == usual[0] else spoken(train.optimizer),
-        "rate of learning": "" if train.learning_rate == usual[1] else f"learning rate {train.learning_rate:g}",
+        "learning rate": "" if train.learning_rate == usual[1] else f"learning rate {train.learning_rate:g}",
+        "course": "" if train.schedule == "step" else f"{spoken(train.schedule)} schedule",
+        "warm-up": train.warmup and f"warm-up of {plain(train.warmup)} steps",
         "decay": train.decay_every and f"times {train.decay:g} every {plain(train.decay_every)} steps",
     }
     return {name: words or "" for name, words in parts.items()}

@@ -26,6 +26,7 @@ from lthcore.pruning.seeds import Seeds
 from lthcore.pruning.ticket import Ticket, reinit, rewind, shuffle
 from lthcore.text.config import TextConfig
 from lthcore.training.run import Run
+from lthcore.training.schedules import SCHEDULES
 from lthcore.training.trainer import Trainer
 
 
@@ -62,6 +63,8 @@ def check_registered(experiment: AnyExperiment) -> None:
     """
     unknown = [f"data set {experiment.dataset!r}"] if experiment.dataset not in datasets.NAMES else []
     unknown += [f"model {experiment.model!r}"] if experiment.model not in models.MODELS else []
+    if experiment.train.schedule not in SCHEDULES:
+        unknown.append(f"learning-rate schedule {str(experiment.train.schedule)!r}")
     if not isinstance(experiment, FilterExperiment) and experiment.prune.scored_by.missing:
         unknown.append(f"criterion {experiment.prune.scored_by.name!r}")
     if unknown:

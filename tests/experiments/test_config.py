@@ -67,6 +67,9 @@ MEANING = {
     "train.learning_rate": replace(LENET, train=replace(LENET.train, learning_rate=1.2e-4)),
     "train.decay": replace(LENET, train=replace(LENET.train, decay=0.5)),
     "train.decay_every": replace(LENET, train=replace(LENET.train, decay_every=25_000)),
+    "train.schedule": replace(LENET, train=replace(LENET.train, schedule="cosine")),
+    "train.warmup": replace(LENET, train=replace(LENET.train, warmup=100)),
+    "train.schedule_steps": replace(LENET, train=replace(LENET.train, schedule_steps=60_000)),
     "train.optimizer_options": replace(LENET, train=replace(LENET.train, optimizer_options=(("epsilon", 1e-7),))),
     "train.eval_every": replace(LENET, train=replace(LENET.train, eval_every=50)),
     "train.test_every": replace(LENET, train=replace(LENET.train, test_every=200)),
@@ -134,7 +137,7 @@ def test_every_field_is_either_meaning_or_extent():
 def test_a_new_field_with_a_default_orphans_no_result():
     @dataclass(frozen=True, kw_only=True)
     class LaterTrainConfig(TrainConfig):
-        warmup: int = 0
+        restarts: int = 0
 
     @dataclass(frozen=True, kw_only=True)
     class LaterExperiment(Experiment):
@@ -144,7 +147,7 @@ def test_a_new_field_with_a_default_orphans_no_result():
     later = LaterExperiment(train=LaterTrainConfig(steps=500))
     assert later.identity == now.identity
     assert replace(later, augmentation="shift").identity != now.identity
-    assert replace(later, train=replace(later.train, warmup=100)).identity != now.identity
+    assert replace(later, train=replace(later.train, restarts=100)).identity != now.identity
 
 
 def test_equal_experiments_have_equal_identities():
@@ -374,3 +377,17 @@ def test_a_control_has_what_its_tickets_have_and_rungs_of_its_own():
 
 def test_searches_of_old_that_name_rungs_they_never_obeyed_are_still_read():
     assert from_dict({**to_dict(LENET), "rungs": [3, 7]}) == LENET
+
+
+def test_networks_that_are_only_scored_stand_where_those_trained_to_the_end_stand_in_a_schedule():
+    tickets = replace(LENET, prune=replace(LENET.prune, prune_step=1_000))
+    cosine = replace(tickets, train=replace(tickets.train, schedule="cosine", warmup=50))
+    assert (cosine.search.train.steps, cosine.search.train.schedule_steps) == (1_000, 50_000)
+    assert replace(cosine, train=replace(cosine.train, schedule_steps=60_000)).search.train.schedule_steps == 60_000
+    assert tickets.search.train.schedule_steps == 0, "steps of a decay do not depend on the length of training"
+
+
+def test_a_rewound_ticket_may_have_a_decaying_learning_rate():
+    late = replace(LENET, prune=replace(LENET.prune, rewind_step=500), train=replace(LENET.train, decay_every=10_000))
+    assert "rewound to step" in late.label
+    assert "times 0.1 every" in late.label

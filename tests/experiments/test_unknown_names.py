@@ -16,6 +16,7 @@ from lthcore.experiments.experiment import Control, Experiment, FilterExperiment
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.pruning import criteria
 from lthcore.pruning.config import PruneConfig
+from lthcore.training import schedules
 
 
 def backwards(evidence):
@@ -26,12 +27,15 @@ def backwards(evidence):
 def stored(request, store):
     """A record by a criterion that was registered when it was written and is not any more."""
     criteria.register(backwards, name="backwards", reads=request.param)
-    prune = replace(LENET.prune, criterion="backwards")
-    record = replace(RECORD, experiment=replace(LENET, dataset="flowers", model="garden", prune=prune), pruned=None)
+    schedules.register(lambda config: config.learning_rate, name="zigzag")
+    prune, train = replace(LENET.prune, criterion="backwards"), replace(LENET.train, schedule="zigzag")
+    experiment = replace(LENET, dataset="flowers", model="garden", prune=prune, train=train)
+    record = replace(RECORD, experiment=experiment, pruned=None)
     store.save(record)
     was = record.experiment
     about = (was.identity, was.label, was.rounds, was.scored_step, was.search_steps(3), was.is_chain)
     criteria.CRITERIA.remove("backwards")
+    schedules.SCHEDULES.remove("zigzag")
     return store, about
 
 
@@ -62,7 +66,8 @@ def test_to_compute_by_it_is_refused_with_what_to_do(stored):
     store, _ = stored
     (record,) = store.records()
     message = (
-        "does not know the data set 'flowers' and the model 'garden' and the criterion 'backwards' .*--import MODULE"
+        "does not know the data set 'flowers' and the model 'garden' and the learning-rate schedule 'zigzag' and the "
+        "criterion 'backwards' .*--import MODULE"
     )
     with ThreadPoolExecutor(1) as executor:
         for compute in (

@@ -92,6 +92,8 @@ def _briefly(experiment: Experiment | FilterExperiment, dataset: str, **changes:
         train,
         steps=_steps(experiment),
         decay_every=min(train.decay_every, 50),
+        warmup=min(train.warmup, 20),
+        schedule_steps=0,
         eval_every=20,
         test_every=20,
         optimizer_options=options,
