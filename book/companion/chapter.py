@@ -48,7 +48,7 @@ def card(experiment: AnyExperiment) -> Markdown:
     decay += f", warm-up of {whole(train.warmup)} steps" if train.warmup else ""
     variant = "".join(f", {name} {value}" for name, value in experiment.model_options)
     rows = {
-        "In words": experiment.label,
+        "Label": experiment.label,
         "Identity": f"`{experiment.identity}`",
         "Data, model": f"{experiment.dataset}, `{experiment.model}`{variant}",
         **({"Documents": _reading(experiment.text)} if experiment.text else {}),

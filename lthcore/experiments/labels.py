@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
+from lthcore.checks import Options
+from lthcore.training.config import TrainConfig
 
 # How the field writes names that the code spells otherwise; any other name is written with spaces.
 NAMES = {
@@ -40,6 +40,17 @@ _WORDED = {
 }
 
 
+class Described(Protocol):
+    """What a label is made from: an experiment of any kind. Those with masks have ``prune``, the others ``filters``."""
+
+    dataset: str
+    model: str
+    model_options: Options
+    train: TrainConfig
+    meaning: Mapping[str, object]
+    identity: str
+
+
 def spoken(name: str) -> str:
     """A name of the code as a reader knows it.
 
@@ -60,7 +71,7 @@ def plain(number: float) -> str:
     return f"{number:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
 
 
-def describe(experiment: AnyExperiment) -> str:
+def describe(experiment: Described) -> str:
     """An experiment in words, by itself: its data, its network, what is done to it, and for how long it trains.
 
     Experiments that differ in a detail alone can read alike; `distinct` tells them apart.
@@ -71,7 +82,7 @@ def describe(experiment: AnyExperiment) -> str:
     return " · ".join(part for part in said if part)
 
 
-def differences(experiment: AnyExperiment, base: AnyExperiment) -> str:
+def differences(experiment: Described, base: Described) -> str:
     """What sets an experiment apart from another one, in words; empty where nothing a result depends on does.
 
     Example:
@@ -91,12 +102,12 @@ def differences(experiment: AnyExperiment, base: AnyExperiment) -> str:
     return ", ".join([*changed, *dropped])
 
 
-def distinct(experiments: Iterable[AnyExperiment]) -> dict[str, str]:
+def distinct(experiments: Iterable[Described]) -> dict[str, str]:
     """Identity → label; those that would read alike get the beginning of their hash as well."""
     return _apart({experiment.identity: describe(experiment) for experiment in experiments})
 
 
-def within(name: str, experiments: Iterable[AnyExperiment]) -> dict[str, str]:
+def within(name: str, experiments: Iterable[Described]) -> dict[str, str]:
     """Identity → label of the experiments of a preset: its name and what sets each apart from its first.
 
     The first one is called by what it does.
@@ -124,7 +135,7 @@ def _joined(parts: Mapping[str, str], names: Sequence[str], between: str = ", ")
     return between.join(parts[name] for name in names if parts.get(name))
 
 
-def _parts(experiment: AnyExperiment) -> dict[str, str]:
+def _parts(experiment: Described) -> dict[str, str]:
     """The words for each thing an experiment does, in the order they are read; empty where it does the usual."""
     train = experiment.train
     usual = "adam", 1.2e-3, 60  # the paper's own, and the defaults
@@ -146,13 +157,13 @@ def _parts(experiment: AnyExperiment) -> dict[str, str]:
     return {name: words or "" for name, words in parts.items()}
 
 
-def _removal(experiment: FilterExperiment) -> dict[str, str]:
+def _removal(experiment: Described) -> dict[str, str]:
     filters = experiment.filters
     steps = " and ".join(plain(filters.every * number) for number in range(1, filters.removals + 1))
     return {"method": f"{100 * filters.rate:g} % of the filters removed at step {steps}"}
 
 
-def _pruning(experiment: Experiment | Control) -> dict[str, str]:
+def _pruning(experiment: Described) -> dict[str, str]:
     prune = experiment.prune
     if not prune.rounds:
         return {"method": "dense network"}
@@ -173,7 +184,7 @@ def _pruning(experiment: Experiment | Control) -> dict[str, str]:
     }
 
 
-def _details(experiment: AnyExperiment) -> Mapping[str, object]:
+def _details(experiment: Described) -> Mapping[str, object]:
     """The fields that no part speaks of, where they are not the defaults: ``train.eval_every`` → 50."""
     flat = {}
     for name, value in experiment.meaning.items():

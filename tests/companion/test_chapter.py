@@ -136,7 +136,7 @@ def test_the_card_says_what_survivors_start_from():
 def test_the_card_begins_with_what_people_call_the_experiment():
     for name in ("mnist-20k", "reuters-early"):
         for experiment in presets.preset(name):
-            assert chapter.card(experiment).data.splitlines()[2] == f"| In words | {experiment.label} |"
+            assert chapter.card(experiment).data.splitlines()[2] == f"| Label | {experiment.label} |"
 
 
 def test_the_card_of_filters_says_which_go_and_when():
