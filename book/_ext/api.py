@@ -43,6 +43,9 @@ SECTION = """
 ROLE = re.compile(r"\{(\w+)\}(?=`)")
 # A literal between double or single backticks; a role is none.
 LITERAL = re.compile(r"``(.+?)``(?!`)|:\w+:`[^`]+`|`([^`]+)`")
+#: A section that says what a function gives. Types stand in its signature, so a colon in it only ends a phrase;
+#: napoleon would take what comes before for a type.
+GIVES = re.compile(r"(Returns|Yields):$")
 #: One line that names where something comes from or is explained.
 FIELD = re.compile(r"(Source|Book): (?=\S)")
 
@@ -96,7 +99,7 @@ class Room(SphinxDirective):
 
 
 class Rooms(SphinxDirective):
-    """A table of the rooms: name, what it is for, modules; its content is the caption."""
+    """A table of the rooms for a page in Markdown: name, what it is for, modules; its content is the caption."""
 
     has_content = True
     option_spec: ClassVar[dict[str, Any]] = {"name": directives.unchanged}
@@ -109,8 +112,9 @@ class Rooms(SphinxDirective):
             for place, cell in enumerate(row)
         ]
         caption = " ".join(self.content)
-        lines = [f".. list-table:: {inline(caption)}", f"   :name: {self.options['name']}", "   :widths: 16 40 44"]
-        lines += ["   :header-rows: 1", "", *(f"   {row}" for row in rows)]
+        # The pages of prose are Markdown, and so is what a directive hands back to their parser.
+        lines = [f"```{{list-table}} {caption}", f":name: {self.options['name']}", ":widths: 16 40 44"]
+        lines += [":header-rows: 1", "", *rows, "```"]
         parent = nodes.Element()
         nested_parse_with_titles(self.state, StringList(lines, source=self.get_source_info()[0]), parent)
         return parent.children
@@ -121,17 +125,17 @@ class Rooms(SphinxDirective):
         for room, names in rooms.items():
             if not room.startswith("_"):
                 inside = [name.removeprefix(f"{room}.") for name in names if name != room]
-                yield f"``{room}``", summary(f"lthcore.{room}"), ", ".join(f"``{name}``" for name in inside) or "–"
+                yield f"`{room}`", summary(f"lthcore.{room}"), ", ".join(f"`{name}`" for name in inside) or "–"
 
 
 def summary(name: str) -> str:
-    """The first sentence of a module's docstring."""
-    return inline(" ".join(inspect.getdoc(importlib.import_module(name)).split("\n\n")[0].splitlines()))
+    """The first paragraph of a module's docstring, in Markdown."""
+    return " ".join(inspect.getdoc(importlib.import_module(name)).split("\n\n")[0].splitlines())
 
 
 def entry(name: str) -> list[str]:
     """An item of the list: the name, which leads to the module's section, and the first sentence of its docstring."""
-    return [f":ref:`{name} <{label(name)}>`", f"   {summary(name)}", ""]
+    return [f":ref:`{name} <{label(name)}>`", f"   {inline(summary(name))}", ""]
 
 
 def section(name: str) -> list[str]:
@@ -164,6 +168,8 @@ def translated(lines: list[str]) -> Iterator[str]:
             field = False
         if example:
             yield line
+        elif gives := GIVES.match(line):
+            yield from ("", ":returns:" if gives[1] == "Returns" else ":Yields:")
         elif FIELD.match(line):
             yield from ([] if field else [""])
             yield FIELD.sub(r":\1: ", inline(line))

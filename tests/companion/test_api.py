@@ -91,6 +91,23 @@ def test_sources_become_fields_and_examples_stay_as_they_are(api):
     ]
 
 
+def test_what_a_function_gives_is_no_type_even_if_it_holds_a_colon(api):
+    lines = ["Do.", "", "Returns:", "    For each name: a `number`,", "    and more.", "", "Raises:", "    KeyError: never."]
+    assert list(api.translated(lines)) == [
+        *lines[:2],
+        "",
+        ":returns:",
+        "    For each name: a ``number``,",
+        *lines[4:],
+    ]
+    assert list(api.translated(["Yields:", "    Pairs: two."])) == ["", ":Yields:", "    Pairs: two."]
+
+
+def test_no_page_of_the_reference_names_a_type_beside_the_signature(site):
+    for layer in layers():
+        assert "Return type" not in (site / f"{layer}.html").read_text(), layer
+
+
 def test_no_markup_is_left_over_on_a_page(site):
     """What the translation misses would stand there as it was written: a role in braces, a lone backtick."""
     for layer in layers():
