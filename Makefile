@@ -33,7 +33,7 @@ unit: $(READY)
 	$(BIN)/python -m pytest -q $(SPREAD) --dist worksteal $(SITE:%=--ignore=%)
 
 nbval: $(READY)
-	$(BIN)/python -m pytest -q $(SPREAD) --dist loadfile --nbval notebooks
+	$(BIN)/python -m pytest -q $(SPREAD) --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
 
 site: $(READY)
 	$(BIN)/python -m pytest -q $(SPREAD) --dist loadfile --no-loadscope-reorder $(SITE)

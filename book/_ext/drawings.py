@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import matplotlib.pyplot as plt
 import pandas as pd
 from companion.drawings import flow, module_graph
+from companion.pictures import UNDATED
 from docutils import nodes
 from docutils.parsers.rst import directives
 from matplotlib.axes import Axes
@@ -60,11 +61,16 @@ DRAWINGS: dict[str, tuple[Callable[[Axes, Path], Axes], tuple[float, float]]] = 
 def written(drawn: Drawn, name: str, environment: BuildEnvironment) -> str:
     """Save a figure among what Sphinx keeps of its reading, so that a build writes nothing beside the sources.
 
+    Pages take it as SVG, LaTeX as PDF.
+
     Returns:
-        Its address, as the argument of a figure.
+        Its address, as the argument of a figure; the builder puts the ending that it can show in place of the star.
     """
-    file = Path(environment.doctreedir, f"{name}.png")
-    drawn.savefig(file, dpi=150, metadata={"Software": None})
+    file = Path(environment.doctreedir, f"{name}.*")
+    with plt.rc_context():
+        figures.style()
+        drawn.savefig(file.with_suffix(".svg"), metadata=UNDATED)
+        drawn.savefig(file.with_suffix(".pdf"), metadata={"CreationDate": None, "Producer": None})
     return "/" + Path(os.path.relpath(file, environment.srcdir)).as_posix()
 
 

@@ -1,9 +1,15 @@
-"""Chapters as pairs: MyST text is the source, the executed notebook its committed half. papermill executes."""
+"""Chapters as pairs: MyST text is the source, the executed notebook its committed half. papermill executes.
+
+The text names numbers, ``{glue:text}`trials` ``, and the executed half has them in their place, because a forge,
+JupyterLab and nbconvert know nothing of these roles.
+"""
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -14,10 +20,18 @@ from pathlib import Path
 import jupytext
 import nbformat
 import papermill
+import yaml
 from nbformat import NotebookNode
 
 from companion.studies import ParameterError
 from lthcore.files import paths
+
+#: A number that the text of a chapter names.
+GLUED = re.compile(r"\{glue:text\}`([^`]+)`")
+#: Signs that Markdown reads as more than themselves.
+MARKUP = re.compile(r"[\\`*_$|<]")
+#: Marks the cell that installs the package where it is missing, and the line of it that is filled in.
+INSTALL, ADDRESS = "install", re.compile(r'^address = ".*"$', re.MULTILINE)
 
 
 def sources() -> list[Path]:
@@ -29,11 +43,13 @@ def read(source: Path) -> NotebookNode:
     """A chapter's text as a notebook without outputs.
 
     jupytext gives cells random ids at each reading; here an id follows from chapter and place, so that the same text
-    always gives the same notebook.
+    always gives the same notebook. The cell that installs the package gets the address that ``_config.yml`` names.
     """
     notebook = jupytext.read(source)
     for place, cell in enumerate(notebook.cells):
         cell["id"] = hashlib.sha256(f"{source.stem}/{place}".encode()).hexdigest()[:8]
+        if INSTALL in cell.metadata.get("tags", []):
+            cell["source"] = ADDRESS.sub(f'address = "{address()}"', cell.source)
     notebook.metadata = NotebookNode(
         kernelspec={"name": "python3", "display_name": "Python 3", "language": "python"},
         language_info={"name": "python"},
@@ -41,8 +57,43 @@ def read(source: Path) -> NotebookNode:
     return notebook
 
 
+def address() -> str:
+    """The public address of the repository, from ``_config.yml``; empty if it has none."""
+    config = yaml.safe_load((paths.project_root() / "_config.yml").read_text(encoding="utf-8"))
+    return config["repository"]["url"]
+
+
+def glued(notebook: NotebookNode) -> dict[str, str]:
+    """The texts that an executed notebook glued, by name."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    found = {}
+    for output in outputs:
+        record = output.get("metadata", {}).get("scrapbook", {})
+        text = output.get("data", {}).get(f"{record.get('mime_prefix', '')}text/plain")
+        if record.get("name") and text:
+            found[record["name"]] = ast.literal_eval(text)
+    return found
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """A text in Markdown with the values that it names, as Markdown prints them.
+
+    Args:
+        text: the source of a cell.
+        values: name → text; see `glued`.
+
+    Raises:
+        KeyError: for a name without a value.
+
+    Example:
+        >>> filled("After {glue:text}`steps` steps, in {glue:text}`file`.", {"steps": "50", "file": "a_b"})
+        'After 50 steps, in a\\\\_b.'
+    """
+    return GLUED.sub(lambda role: MARKUP.sub(r"\\\g<0>", values[role[1]]), text)
+
+
 def execute(source: Path, target: Path, parameters: Mapping[str, object] | None = None) -> Path:
-    """Execute a chapter from its text through papermill and write the notebook.
+    """Execute a chapter from its text through papermill and write the notebook, with values where the text names them.
 
     Args:
         source: the ``.md`` half.
@@ -52,6 +103,7 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object] | None 
     Raises:
         ParameterError: for a parameter the chapter does not have; nothing is executed.
         papermill.PapermillExecutionError: if a cell fails; `target` is not written.
+        RuntimeError: if the text names a value that no cell has glued; `target` is not written.
     """
     parameters = dict(parameters or {})
     with tempfile.TemporaryDirectory() as folder:
@@ -64,6 +116,14 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object] | None 
             str(plain), str(executed), parameters, cwd=str(source.parent), progress_bar=False, log_output=False
         )
         notebook = _stripped(nbformat.read(executed, as_version=4))
+    values = glued(notebook)
+    prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    if unknown := {name for cell in prose for name in GLUED.findall(cell.source)} - set(values):
+        raise RuntimeError(
+            f"{source.name} names {', '.join(sorted(unknown))}, but no cell glues it; `chapter.put` does that"
+        )
+    for cell in prose:
+        cell["source"] = filled(cell.source, values)
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
     return target
@@ -97,11 +157,18 @@ def figure(source: Path, name: str) -> bytes:
 
 
 def disagreements(source: Path) -> list[str]:
-    """In which cells the two halves of a chapter differ; empty if the notebook was executed from this text."""
+    """In which cells the two halves of a chapter differ; empty if the notebook was executed from this text.
+
+    JupyterLab saves both halves as the text has them, so the notebook may name a value or hold it.
+    """
     committed = source.with_suffix(".ipynb")
     if not committed.is_file():
         return [f"{committed.name} is missing; run `python -m companion notebooks`"]
-    text, notebook = read(source).cells, nbformat.read(committed, as_version=4).cells
+    executed = nbformat.read(committed, as_version=4)
+    text, notebook, values = read(source).cells, executed.cells, _Named(glued(executed))
+    for cell in (*text, *notebook):
+        if cell.cell_type == "markdown":
+            cell["source"] = filled(cell.source, values)
     if len(text) != len(notebook):
         return [f"{source.name} has {len(text)} cells, {committed.name} has {len(notebook)}"]
     return [
@@ -109,6 +176,13 @@ def disagreements(source: Path) -> list[str]:
         for place, (left, right) in enumerate(zip(text, notebook, strict=True))
         if any(left.get(key) != right.get(key) for key in ("id", "cell_type", "source", "metadata"))
     ]
+
+
+class _Named(dict[str, str]):
+    """Values by name; what has none stands for itself."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{glue:text}}`{name}`"
 
 
 def build_book(progress: Callable[[Iterable[Path]], Iterable[Path]] = iter) -> Path:

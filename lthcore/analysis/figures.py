@@ -63,6 +63,8 @@ def style() -> None:
             "figure.figsize": (7.0, 4.0),
             "figure.dpi": 110,
             "savefig.facecolor": "white",
+            # Names inside an SVG follow from its content, so that the same figure is the same file.
+            "svg.hashsalt": "lthcore",
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,

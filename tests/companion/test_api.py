@@ -92,7 +92,16 @@ def test_sources_become_fields_and_examples_stay_as_they_are(api):
 
 
 def test_what_a_function_gives_is_no_type_even_if_it_holds_a_colon(api):
-    lines = ["Do.", "", "Returns:", "    For each name: a `number`,", "    and more.", "", "Raises:", "    KeyError: never."]
+    lines = [
+        "Do.",
+        "",
+        "Returns:",
+        "    For each name: a `number`,",
+        "    and more.",
+        "",
+        "Raises:",
+        "    KeyError: never.",
+    ]
     assert list(api.translated(lines)) == [
         *lines[:2],
         "",
