@@ -53,6 +53,9 @@ FIELD = re.compile(r"(Source|Book): (?=\S)")
 # What the command line says of a parameter beside its type.
 ANNOTATED = re.compile(r"~?(?:typing|types)\.Annotated\[((?:[^\[\]]|\[[^\]]*\])+?), <typer[^>]*>\]")
 
+# A default that Python can only describe: ``<factory>``, ``<function loss at 0x7f…>``.
+DEFAULT = re.compile(r"= <[^<>]+>")
+
 
 def modules(room: str) -> list[str]:
     """Full names of the modules of a room of `lthcore`, or of the companion, each after those that it imports."""
@@ -186,10 +189,13 @@ def translate(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines
 def sign(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str | None, result: str | None
 ) -> tuple[str, str | None] | None:
-    """A protocol has no signature: it is not called. Of annotated types the type alone is shown, not the annotation."""
+    """A protocol has no signature: it is not called. Of annotated types the type alone is shown, not the annotation.
+
+    A default that is no expression is shown as dots; with it the signature would not be read, and show types as written.
+    """
     if what == "class" and getattr(thing, "_is_protocol", False):
         return ("", None)
-    return (ANNOTATED.sub(r"\1", signature), result) if signature else None
+    return (DEFAULT.sub("= ...", ANNOTATED.sub(r"\1", signature)), result) if signature else None
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -47,6 +47,7 @@ def data_flow(ax: Axes, _: Path) -> Axes:
 def architecture(ax: Axes, _: Path) -> Axes:
     """The imports of the package, room by room."""
     edges = module_graph.imports(PACKAGE)
+    edges.pop("__main__", None)  # a program, which only starts the command line
     return flow.architecture(ax, edges, module_graph.levels(edges))
 
 

@@ -5,16 +5,20 @@
   A tree that differs from its commit says so.
 * ``repository: url`` in ``_config.yml`` is the one place for the public address of the repository. Empty, no page has a
   button that would lead nowhere. Set, chapters can be opened on public servers, and every page links to its source.
+* Search engines print a description below the title of a page. Each page gives them the beginning of its own text.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+from html import escape
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 from urllib.parse import urlsplit
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -22,6 +26,9 @@ from lthcore import __version__
 
 #: Buttons of the theme that need the address of the repository.
 BUTTONS = ("use_repository_button", "use_issues_button", "use_source_button")
+
+#: Shorter paragraphs are labels and subtitles, in characters.
+SENTENCE = 60
 
 
 def git(folder: Path, *words: str) -> str | None:
@@ -63,7 +70,21 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_theme_options = {**buttons(config.html_theme_options), "extra_footer": footer(Path(app.srcdir))}
 
 
+def description(doctree: nodes.document) -> str:
+    """The beginning of the first paragraph that stands on a page by itself, as long as search engines print it."""
+    paragraphs = (node for node in doctree.findall(nodes.paragraph) if isinstance(node.parent, nodes.section))
+    texts = (" ".join(node.astext().split()) for node in paragraphs)
+    return shorten(next((text for text in texts if len(text) >= SENTENCE), ""), 160, placeholder="…")
+
+
+def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Put the description into the head of a page."""
+    if doctree and (text := description(doctree)):
+        context["metatags"] = f'{context.get("metatags", "")}\n<meta name="description" content="{escape(text)}" />'
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("config-inited", configure, priority=100)
+    app.connect("html-page-context", describe)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,6 @@
 """Keep the built site self-contained, and label citations as the proposal does.
 
-Three small jobs that Jupyter Book has no setting for:
+Four small jobs that Jupyter Book has no setting for:
 
 * Jupyter Book always loads ``sphinx_thebe``. It asks a CDN for the thebe kernel client and
   declares one constant twice, an error in every reader's console. This book starts no kernels,
@@ -8,6 +8,8 @@ Three small jobs that Jupyter Book has no setting for:
   with a warning, so that a strict build fails instead of publishing a page that needs the net.
 * The book's first page lies in a folder, and the redirect that is written beside it by default is
   no full page: it names no icon, so browsers ask for one that does not exist. Ours does.
+* A server shows ``404.html`` for any address that leads nowhere, however deep. So that page carries its own style, and
+  its links begin at the top of the site.
 * The thesis proposal cites ``[FC18]`` or ``[LSZ+18]``. BibTeX keys cannot carry the plus sign
   safely; the bibliography style ``proposal`` derives each label from the key and sorts by it.
 """
@@ -19,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pybtex.database import Entry
 from pybtex.plugin import register_plugin
@@ -26,6 +29,7 @@ from pybtex.style.formatting.unsrt import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from pybtex.style.sorting import BaseSortingStyle
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
@@ -38,6 +42,21 @@ LEFTOVERS = ("sphinx-thebe.css",)
 FRONT_DOOR = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title><link rel="icon" href="_static/{icon}">
 <meta http-equiv="refresh" content="0; url={first}"><a href="{first}">{title}</a></html>
+"""
+
+#: What a server shows for an address that leads nowhere.
+NOT_FOUND = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="robots" content="noindex"><title>Page not found – {title}</title><link rel="icon" href="{top}_static/{icon}">
+<style>
+  :root {{ color-scheme: light dark; font: 1.1rem/1.6 system-ui, sans-serif; }}
+  body {{ margin: 15vh auto; max-width: 34rem; padding: 0 1.5rem; }}
+  img {{ height: 4rem; }}
+</style></head>
+<body><main><img src="{top}_static/{icon}" alt=""><h1>Page not found</h1>
+<p>There is no page at this address; it may have moved.</p>
+<p>Go to the <a href="{top}{first}">first page of {title}</a>, or <a href="{top}search.html">search it</a>.</p></main></body>
+</html>
 """
 
 
@@ -71,6 +90,28 @@ def write_front_door(app: Sphinx, failure: Exception | None) -> None:
             first=app.builder.get_target_uri(app.config.root_doc),
         )
         Path(app.outdir, "index.html").write_text(page, encoding="utf-8")
+
+
+def top(config: Config) -> str:
+    """The path of the site on its server: from ``html: baseurl``, or where GitHub puts the pages of a repository."""
+    base = urlsplit(config.html_baseurl).path
+    address = urlsplit(config.html_theme_options.get("repository_url", ""))
+    if not config.html_baseurl and address.hostname == "github.com":
+        owner, _, name = address.path.strip("/").removesuffix(".git").partition("/")
+        base = "" if name.lower() == f"{owner}.github.io".lower() else name
+    return f"/{base.strip('/')}/".replace("//", "/")
+
+
+def write_not_found(app: Sphinx, failure: Exception | None) -> None:
+    """Write the page for addresses that lead nowhere."""
+    if failure is None and app.builder.name == "html":
+        page = NOT_FOUND.format(
+            title=escape(app.config.html_title),
+            icon=Path(app.config.html_favicon).name,
+            top=top(app.config),
+            first=app.builder.get_target_uri(app.config.root_doc),
+        )
+        Path(app.outdir, "404.html").write_text(page, encoding="utf-8")
 
 
 def label(key: str, authors: int) -> str:
@@ -114,4 +155,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     # Late, so that no other handler adds a file afterwards.
     app.connect("html-page-context", drop_remote_files, priority=900)
     app.connect("build-finished", write_front_door, priority=100)
+    app.connect("build-finished", write_not_found)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

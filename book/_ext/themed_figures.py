@@ -1,7 +1,7 @@
 """Figures of the site: each drawing in light and in dark colours, and larger on a click.
 
 A page shows an SVG file as an image, which knows nothing of the theme around it. So the site has two files of each, and
-the theme shows the one that suits. Colours are changed in `companion.pictures`; nothing but the site is touched, so that
+the theme shows the one that suits. Colours are changed in `companion.pictures`; nothing but the site is touched, so
 notebooks, the PDF and the sources keep one figure each. ``figures.js`` opens what one clicks on.
 """
 

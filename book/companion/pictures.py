@@ -1,7 +1,7 @@
 """Pictures of the book: how chapters keep their figures, and how a drawing in light colours becomes one in dark.
 
-Figures are kept twice: as a drawing (SVG), sharp at any size and small, and as an image (PNG) for LaTeX and for whatever
-shows no drawings.
+Figures are kept twice: as a drawing (SVG), sharp at any size and small, and as an image (PNG) for LaTeX and for
+whatever shows no drawings.
 """
 
 from __future__ import annotations
