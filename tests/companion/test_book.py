@@ -21,6 +21,7 @@ LABELS = """
 
 def test_every_page_is_there(site):
     found = {str(page.relative_to(site)) for page in pages(site)}
+    assert {"404.html", "search.html", "genindex.html"} <= found
     thesis, results, appendix = (
         ("abstract", "introduction", "related_work", "design", "implementation"),
         ("evaluation", "analysis", "conclusions"),
@@ -53,8 +54,29 @@ def test_the_chapter_shows_numbers_figures_and_verdicts(site):
     text = (site / "notebooks" / "02_mnist.html").read_text()
     assert len(re.findall(r"<img[^>]+alt=\"[^\"]{80,}\"", text)) >= 3
     assert re.search(r"<td[^>]*><p>holds</p></td>", text)
-    assert re.search(r'class="pasted-text">9\d\.\d\d.%', text)
+    assert re.search(r"reaches 9\d\.\d.% test accuracy", text)
     assert "glue" not in re.sub(r"<[^>]+>", " ", text.split("<article")[1].split("</article>")[0]).lower()
+
+
+#: Thousands that stand together, apart by a comma or by a space at which a line may break. Years stay as they are.
+THOUSANDS = re.compile(r"(?<![\d.,:/#^-])(?!(?:1[89]|20)\d\d\b)(?:\d{4,}|\d{1,3}[ ,]\d{3})(?![\d-])\b")
+
+
+def test_thousands_stand_apart_by_a_space_that_no_line_breaks_at(site):
+    found = {}
+    for page in [*(site / "book").glob("*.html"), *(site / "notebooks").glob("*.html")]:
+        if page.stem == "bibliography":
+            continue  # numbers of pages
+        article = page.read_text().split("<article")[1].split("</article>")[0]
+        text = re.sub(r"<(pre|code|script|style)\b.*?</\1>|<[^>]+>", "¦", article, flags=re.DOTALL)
+        if wrong := [match[0] for match in THOUSANDS.finditer(text)]:
+            found[page.name] = wrong
+    assert found == {}
+
+
+def test_thousands_are_found_however_they_are_written():
+    text = "1234 12,345 1 234 in 1987, 2 006; Reuters-21578, 0.1234 [12, 345], 3\N{NO-BREAK SPACE}000"
+    assert THOUSANDS.findall(text) == ["1234", "12,345", "1 234", "2 006"]
 
 
 def test_all_references_are_listed_those_of_the_proposal_first(site):

@@ -1,4 +1,4 @@
-"""The book as a browser shows it: every page at three widths, and what a reader clicks on."""
+"""The book as a browser shows it: every page at four widths and in two modes, and what a reader clicks on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from companion import pictures
+from matplotlib.colors import to_rgb
 from pages import pages
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-#: A phone, a tablet, a notebook; CSS pixels.
-WIDTHS = (390, 768, 1280)
+#: Two phones, a tablet, a notebook; CSS pixels.
+WIDTHS = (360, 390, 768, 1280)
 HEIGHT = 900
 # Names are resolved by nobody: what a page asks from elsewhere is seen, and not sent.
 OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-background-networking")
@@ -26,6 +28,34 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 BROKEN = "[...document.images].filter(one => !one.complete || one.naturalWidth === 0).map(one => one.currentSrc)"
 #: Formulas are set after the page is there; only then it has its final width.
 SETTLED = "window.MathJax?.startup?.promise?.then(() => true) ?? true"
+# Text whose contrast with the ground it stands on is less than readers with weak eyes need: what it says, the colours,
+# their ratio (as the Web Content Accessibility Guidelines define it). Signs that are no words may have less.
+FAINT = """() => {
+    const parsed = text => { const found = text.match(/[\\d.]+/g).map(Number);
+        return found.length === 3 ? [...found, 1] : found; };
+    const over = ([red, green, blue, share], ground) =>
+        [red, green, blue].map((value, band) => share * value + (1 - share) * ground[band]);
+    const luminance = colour => { const [red, green, blue] = colour.map(value => value / 255).map(
+            value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue; };
+    const ground = element => element
+        ? over(parsed(getComputedStyle(element).backgroundColor), ground(element.parentElement)) : [255, 255, 255];
+    const faint = [];
+    for (const one of document.querySelectorAll("main *, .bd-sidebar-primary *")) {
+        const words = [...one.childNodes].filter(node => node.nodeType === 3).map(node => node.data.trim()).join("");
+        if (!words || !one.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+        if (one.closest("mjx-container, svg, noscript, script, style")) continue;
+        const below = ground(one), above = over(parsed(getComputedStyle(one).color), below);
+        const [low, high] = [luminance(below), luminance(above)].sort((left, right) => left - right);
+        const ratio = (high + 0.05) / (low + 0.05);
+        if (ratio < (/[\\p{L}\\p{N}]/u.test(words) ? 4.5 : 3))
+            faint.push(`${words}: ${above.map(Math.round)} on ${below.map(Math.round)}, ${ratio.toFixed(2)}`);
+    }
+    return faint;
+}"""
+#: Drawings of a page that are seen, and whether they are those for dark pages.
+DRAWN = """() => [...document.querySelectorAll(".bd-article img:is(.only-light, .only-dark)")].filter(
+    one => one.checkVisibility()).map(one => one.classList.contains("only-dark"))"""
 # Whatever the explorer draws into, as text.
 PICTURE = """root => [...root.querySelectorAll("canvas, svg")].map(
     one => one.tagName === "CANVAS" ? one.toDataURL() : one.outerHTML).join()"""
@@ -116,6 +146,83 @@ def test_what_these_tests_look_for_is_found(page, address):
     assert "console: loud" in found
     assert f"404: {address}/none.png" in found
     assert "https://elsewhere.invalid/x.css" in found
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_all_text_can_be_read_on_its_ground(page, site, mode):
+    page.emulate_media(color_scheme=mode)
+    faint = {}
+    for file in pages(site):
+        name = str(file.relative_to(site))
+        if name != "index.html":
+            page.goto(f"/{name}")
+            if found := page.evaluate(FAINT):
+                faint[name] = found
+    assert faint == {}
+
+
+def test_faint_text_is_noticed(page):
+    page.goto("/book/glossary.html")
+    page.set_content(
+        "<main style='background: #eee'><p style='color: #888'>faint</p><p style='color: #888'>■</p></main>"
+    )
+    assert page.evaluate(FAINT) == ["faint: 136,136,136 on 238,238,238, 3.05"]
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_figures_have_the_colours_of_the_mode_and_the_ground_of_the_page(page, mode):
+    page.emulate_media(color_scheme=mode)
+    page.goto("/notebooks/02_mnist.html")
+    assert set(page.evaluate(DRAWN)) == {mode == "dark"}
+    red, green, blue = (round(255 * part) for part in to_rgb(pictures.GROUND if mode == "dark" else "white"))
+    assert page.evaluate(BACKGROUND) == f"rgb({red}, {green}, {blue})"
+    assert page.locator(f".bd-article img.only-{mode}").first.get_attribute("src").endswith(".svg")
+
+
+def test_on_paper_figures_are_light(page):
+    page.emulate_media(color_scheme="dark", media="print")
+    page.goto("/book/history.html")
+    assert set(page.evaluate(DRAWN)) == {False}
+
+
+def test_every_figure_of_the_book_is_a_drawing_and_opens_larger(page, site):
+    found = 0
+    for file in pages(site):
+        if "<figure" in file.read_text():
+            page.goto(f"/{file.relative_to(site)}")
+            assert page.locator(".bd-article figure img:not(.only-light, .only-dark)").count() == 0, file
+            views = page.locator(".figure-view").count()
+            assert views == page.locator(".bd-article img.only-light").count(), file
+            found += views
+    assert found > 25
+
+
+@pytest.mark.parametrize(("width", "growth"), [(360, 1.8), (1280, 1.3)])
+def test_a_figure_opens_by_a_click_or_enter_and_closes_by_escape(page, address, width, growth):
+    found = complaints(page, address)
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+    page.goto("/notebooks/02_mnist.html")
+    dialog, view = page.locator("dialog.enlarged"), page.locator(".figure-view").first
+    image, button = view.locator("img.only-light"), view.locator("button")
+    before = image.bounding_box()["width"]
+    image.click()
+    large = dialog.locator("img.only-light")
+    large.wait_for(state="visible")
+    assert large.bounding_box()["width"] > growth * before
+    assert large.get_attribute("alt") == image.get_attribute("alt")
+    assert "Tickets exceed the accuracy" in dialog.inner_text()
+    assert page.evaluate(OVERFLOW) <= 0
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    assert button.evaluate("one => one === document.activeElement"), "the focus is where it was"
+    page.keyboard.press("Enter")
+    dialog.wait_for(state="visible")
+    dialog.get_by_role("button", name="Close").click()
+    dialog.wait_for(state="hidden")
+    button.click()
+    page.mouse.click(2, HEIGHT // 2)  # beside the figure
+    dialog.wait_for(state="hidden")
+    assert found == []
 
 
 def test_the_search_finds_a_term_and_leads_to_it(page):

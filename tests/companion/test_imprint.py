@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import html
+import importlib
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 import yaml
 from companion import notebooks
+from docutils import nodes
 from pages import pages
 
 from lthcore import __version__
@@ -60,8 +64,50 @@ def test_without_git_a_variable_names_the_commit(imprint, tmp_path, monkeypatch)
 
 def test_every_page_of_the_book_ends_with_the_version(site):
     for page in pages(site):
-        if page != site / "index.html":
+        if page not in (site / "index.html", site / "404.html"):
             assert f"lthcore {__version__}" in page.read_text().split('class="extra_footer"')[1], page
+
+
+def test_every_page_of_the_book_describes_itself_and_no_two_alike(site):
+    found = {}
+    for folder in ("book", "notebooks"):
+        for page in sorted((site / folder).rglob("*.html")):
+            (text,) = re.findall(r'<meta name="description" content="([^"]*)"', page.read_text())
+            assert 60 <= len(html.unescape(text)) <= 160, page
+            assert not re.search(r"[<>{}`]", html.unescape(text)), page
+            found.setdefault(text, []).append(page.name)
+    assert {text: names for text, names in found.items() if len(names) > 1} == {}
+
+
+def test_a_description_is_the_first_paragraph_of_a_page_and_not_of_a_box(imprint):
+    page = nodes.document(None, None)
+    note = nodes.note("", nodes.paragraph(text="A box that says something about the page, but not what it is about."))
+    first = nodes.paragraph(text="This page\nis about " + 40 * "weights ")
+    page += nodes.section("", note, nodes.paragraph(text="Short."), first, nodes.paragraph(text=80 * "x "))
+    text = imprint.description(page)
+    assert text.startswith("This page is about weights weights ")
+    assert text.endswith("weights…")
+    assert len(text) <= 160
+    assert imprint.description(nodes.document(None, None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("base", "address", "top"),
+    [
+        ("", "", "/"),
+        ("", "https://github.com/somebody/tickets", "/tickets/"),
+        ("", "https://github.com/somebody/tickets.git", "/tickets/"),
+        ("", "https://github.com/Somebody/somebody.github.io", "/"),
+        ("", "https://gitlab.com/somebody/tickets", "/"),
+        ("https://tickets.example.org", ADDRESS, "/"),
+        ("https://example.org/a/b/", ADDRESS, "/a/b/"),
+    ],
+)
+def test_the_page_for_dead_addresses_leads_to_the_top_of_the_site(monkeypatch, base, address, top):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    offline = importlib.import_module("offline")
+    config = SimpleNamespace(html_baseurl=base, html_theme_options={"repository_url": address})
+    assert offline.top(config) == top
 
 
 def test_a_host_that_one_server_cannot_read_gets_no_button_for_it(imprint):
