@@ -191,7 +191,7 @@ def sign(
 ) -> tuple[str, str | None] | None:
     """A protocol has no signature: it is not called. Of annotated types the type alone is shown, not the annotation.
 
-    A default that is no expression is shown as dots; with it the signature would not be read, and show types as written.
+    A default that is no expression is shown as dots; with it the signature could not be read, nor types be shortened.
     """
     if what == "class" and getattr(thing, "_is_protocol", False):
         return ("", None)

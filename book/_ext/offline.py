@@ -47,7 +47,8 @@ FRONT_DOOR = """<!DOCTYPE html>
 #: What a server shows for an address that leads nowhere.
 NOT_FOUND = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="robots" content="noindex"><title>Page not found – {title}</title><link rel="icon" href="{top}_static/{icon}">
+<meta name="robots" content="noindex"><title>Page not found – {title}</title>
+<link rel="icon" href="{top}_static/{icon}">
 <style>
   :root {{ color-scheme: light dark; font: 1.1rem/1.6 system-ui, sans-serif; }}
   body {{ margin: 15vh auto; max-width: 34rem; padding: 0 1.5rem; }}
@@ -55,8 +56,8 @@ NOT_FOUND = """<!DOCTYPE html>
 </style></head>
 <body><main><img src="{top}_static/{icon}" alt=""><h1>Page not found</h1>
 <p>There is no page at this address; it may have moved.</p>
-<p>Go to the <a href="{top}{first}">first page of {title}</a>, or <a href="{top}search.html">search it</a>.</p></main></body>
-</html>
+<p>Go to the <a href="{top}{first}">first page of {title}</a>, or <a href="{top}search.html">search it</a>.</p></main>
+</body></html>
 """
 
 
