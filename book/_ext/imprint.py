@@ -5,7 +5,7 @@
   A tree that differs from its commit says so.
 * ``repository: url`` in ``_config.yml`` is the one place for the public address of the repository. Empty, no page has a
   button that would lead nowhere. Set, chapters can be opened on public servers, and every page links to its source.
-* Search engines print a description below the title of a page. Each page gives them the beginning of its own text.
+* Search engines print a description below the title of a page. Each page gives them the beginning of its text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lthcore import __version__
 #: Buttons of the theme that need the address of the repository.
 BUTTONS = ("use_repository_button", "use_issues_button", "use_source_button")
 
-#: Shorter paragraphs are labels and subtitles, in characters.
+#: A shorter paragraph says too little alone, in characters.
 SENTENCE = 60
 
 
@@ -71,10 +71,13 @@ def configure(app: Sphinx, config: Config) -> None:
 
 
 def description(doctree: nodes.document) -> str:
-    """The beginning of the first paragraph that stands on a page by itself, as long as search engines print it."""
-    paragraphs = (node for node in doctree.findall(nodes.paragraph) if isinstance(node.parent, nodes.section))
-    texts = (" ".join(node.astext().split()) for node in paragraphs)
-    return shorten(next((text for text in texts if len(text) >= SENTENCE), ""), 160, placeholder="…")
+    """The beginning of what a page says by itself, subtitles left out, as long as search engines print it."""
+    text = ""
+    for node in doctree.findall(nodes.paragraph):
+        subtitle = all(isinstance(child, nodes.emphasis) for child in node.children)
+        if isinstance(node.parent, nodes.section) and not subtitle and len(text) < SENTENCE:
+            text = f"{text} {node.astext()}"
+    return shorten(text, 160, placeholder="…")
 
 
 def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:

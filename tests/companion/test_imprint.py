@@ -79,13 +79,14 @@ def test_every_page_of_the_book_describes_itself_and_no_two_alike(site):
     assert {text: names for text, names in found.items() if len(names) > 1} == {}
 
 
-def test_a_description_is_the_first_paragraph_of_a_page_and_not_of_a_box(imprint):
+def test_a_description_is_what_a_page_begins_with_and_no_box_or_subtitle(imprint):
     page = nodes.document(None, None)
+    subtitle = nodes.paragraph("", "", nodes.emphasis(text="A subtitle of some length, to be left out"))
     note = nodes.note("", nodes.paragraph(text="A box that says something about the page, but not what it is about."))
-    first = nodes.paragraph(text="This page\nis about " + 40 * "weights ")
-    page += nodes.section("", note, nodes.paragraph(text="Short."), first, nodes.paragraph(text=80 * "x "))
+    short, long = nodes.paragraph(text="Short."), nodes.paragraph(text="This page\nis about " + 40 * "weights ")
+    page += nodes.section("", subtitle, note, short, long, nodes.paragraph(text=80 * "x "))
     text = imprint.description(page)
-    assert text.startswith("This page is about weights weights ")
+    assert text.startswith("Short. This page is about weights weights ")
     assert text.endswith("weights…")
     assert len(text) <= 160
     assert imprint.description(nodes.document(None, None)) == ""
