@@ -34,14 +34,15 @@ def check(model: keras.Model, data: Dataset, config: TrainConfig, *, head: str |
     try:
         outputs = model(data.train.x[:1], training=False).shape
     except Exception as error:
-        shape = data.input_shape
         raise ValueError(
-            f"model {model.name!r} cannot take examples of shape {shape} of {data.name}: {error}"
+            f"model {model.name!r} cannot take examples of shape {data.input_shape} and type {data.train.x.dtype} of "
+            f"{data.name}: {error}"
         ) from error
     if data.multilabel != (config.loss == "binary_crossentropy") or (
         config.stop_by == "validation_micro_f1" and not data.multilabel
     ):
         kind = "label sets: use loss='binary_crossentropy'" if data.multilabel else "one class per example"
+        kind += ", or y.argmax(axis=1) if these are classes encoded as one-hot rows" if data.one_hot else ""
         raise ValueError(f"{data.name} has {kind}; got loss={config.loss!r}, stop_by={config.stop_by!r}")
     heads = ("linear", "sigmoid" if data.multilabel else "softmax")
     found = head_of(model) if head is None else check_head(model, data.train.x[:_CHECKED], head)

@@ -7,16 +7,24 @@ any of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from lthcore.registry import Registry
 
-if TYPE_CHECKING:
-    from lthcore.training.config import TrainConfig
 
-# What an optimizer takes: a number, or a function of the step.
-Rate = "float | keras.optimizers.schedules.LearningRateSchedule"
-Schedule = Callable[["TrainConfig"], Rate]
+class Settings(Protocol):
+    """What a schedule may ask of a configuration; `lthcore.training.config.TrainConfig` is one."""
+
+    steps: int
+    learning_rate: float
+    decay: float
+    decay_every: int
+    schedule_steps: int
+
+
+# What an optimizer takes: a number, or a Keras LearningRateSchedule.
+Rate = Any
+Schedule = Callable[[Settings], Rate]
 
 SCHEDULES: Registry[Schedule] = Registry("learning-rate schedule", "lthcore.training.schedules.register(function)")
 
@@ -63,7 +71,7 @@ def named(name: str) -> str:
 
 
 @register
-def step(config: TrainConfig) -> Rate:
+def step(config: Settings) -> Rate:
     """The rate times `decay` every `decay_every` steps; constant where that is 0."""
     import keras
 
@@ -75,7 +83,7 @@ def step(config: TrainConfig) -> Rate:
 
 
 @register
-def cosine(config: TrainConfig) -> Rate:
+def cosine(config: Settings) -> Rate:
     """Half a cosine, from the rate at step 0 to zero at the end.
 
     Source: {cite}`LH17`, without the restarts.

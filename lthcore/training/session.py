@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lthcore.pruning.criteria import Criterion, Evidence, Score, Scores, named
+from lthcore.pruning.criteria import Criterion, Evidence, Probe, Score, Scores, named
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.ticket import Ticket
 from lthcore.pruning.weights import Weights
+from lthcore.training.config import TrainConfig
+from lthcore.training.engines.engine import Engine
 from lthcore.training.run import COLUMNS, DivergedError, History, Run, best_row
-
-if TYPE_CHECKING:
-    from lthcore.training.trainer import Trainer
 
 
 class Session:
     """A training in the making: it halts at every step it is told to, and can go on under another mask.
 
-    Made by `Trainer.start`. The trainer's model belongs to its newest session alone; an older one cannot go on.
+    Made by `Trainer.start`. An engine belongs to its newest session alone; an older one cannot go on.
 
     Args:
-        trainer: whose engine trains.
+        engine: what trains.
+        config: how.
         ticket: where to start; a ticket rewound to step k trains the steps from k on.
         order: stream of the data order and of dropout noise.
         stop: the last step.
+        examples: number of training examples.
+        varying: which inputs differ between training examples, for criteria that ask.
+        probe: derivatives of the network, for criteria that ask.
 
     Example:
         >>> import numpy as np
@@ -45,12 +47,24 @@ class Session:
         ([0, 10, 20], True)
     """
 
-    def __init__(self, trainer: Trainer, ticket: Ticket, order: np.random.Generator, stop: int) -> None:
-        self._trainer, self._engine, self._config = trainer, trainer.engine, trainer.config
-        self._ticket, self._stop = ticket, stop
+    def __init__(
+        self,
+        engine: Engine,
+        config: TrainConfig,
+        ticket: Ticket,
+        *,
+        order: np.random.Generator,
+        stop: int,
+        examples: int,
+        varying: Callable[[], np.ndarray],
+        probe: Probe,
+    ) -> None:
+        self._engine, self._config, self._ticket, self._stop = engine, config, ticket, stop
+        self._varying, self._probe = varying, probe
         noise, shuffle = order.spawn(2)
-        self._engine.begin(ticket, noise)
-        self._batches = minibatches(shuffle, len(trainer.data.train), self._config.batch_size, stop)
+        engine.begin(ticket, noise)
+        engine.owner = self
+        self._batches = minibatches(shuffle, examples, config.batch_size, stop)
         self._rows: list[dict[str, float]] = []
         self._losses: list[tuple[int, float]] = []
         self._best, self._read = ticket.weights, (ticket.at_step, ticket.weights)
@@ -63,7 +77,7 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._trainer.close(self)
+        self._close()
 
     def advance(self, to: int, *, evaluate: bool = True) -> None:
         """Train up to a step, and score the network wherever the configuration says.
@@ -74,7 +88,7 @@ class Session:
 
         Raises:
             ValueError: for a step that lies behind, or beyond the last one.
-            RuntimeError: if the trainer has begun another session.
+            RuntimeError: if the engine has begun another session.
             DivergedError: at a loss that is not finite.
         """
         self._check_open()
@@ -121,9 +135,9 @@ class Session:
             mask=self.mask,
             initial=self._ticket.weights,
             final=weights,
-            varying=self._trainer.varying,
+            varying=self._varying(),
             rng=rng or np.random.default_rng(0),
-            probe=self._trainer.probe,
+            probe=self._probe,
         )
         with self._engine.borrowed():
             return named(criterion)(evidence)
@@ -178,7 +192,7 @@ class Session:
         if not final.finite():
             raise DivergedError(f"a weight is not finite after step {self._stop}")
         report = self._engine.report(self._best)
-        self._trainer.close(self)
+        self._close()
         return Run(
             history=self.history,
             final=final,
@@ -215,8 +229,12 @@ class Session:
             self._best = weights
 
     def _check_open(self) -> None:
-        if not self._trainer.owns(self):
+        if self._engine.owner is not self:
             raise RuntimeError("this session is over: its trainer has begun another one, or it was closed")
+
+    def _close(self) -> None:
+        if self._engine.owner is self:
+            self._engine.owner = None
 
 
 def _check_fits(mask: Mask, other: Mask, grown: Mapping[str, np.ndarray]) -> None:

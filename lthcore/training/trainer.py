@@ -85,7 +85,6 @@ class Trainer:
         self.model, self.data, self.config = model, data, config
         self.prunable = variables.prunable(model, embeddings=embeddings)
         self._fresh, self._kept = fresh, variables.kept(model)
-        self._session: Session | None = None
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         xla = compiler == "xla" or (compiler == "auto" and prefers_xla(model, on_gpu=on_gpu))
         loss = compatibility.loss(config, head=ends_in)
@@ -174,19 +173,18 @@ class Trainer:
             raise ValueError(f"the mask names {', '.join(ticket.mask)}; the model prunes {', '.join(self.prunable)}")
         if not ticket.weights.finite():
             raise DivergedError("the ticket's weights contain NaN or infinite values; nothing was trained")
-        self._session = Session(self, ticket, order, last)
-        return self._session
-
-    def owns(self, session: Session) -> bool:
-        """Whether the model is in the hands of this session."""
-        return self._session is session
-
-    def close(self, session: Session) -> None:
-        """End a session: it cannot go on. Another one may have begun already."""
-        if self.owns(session):
-            self._session = None
+        return Session(
+            self.engine,
+            self.config,
+            ticket,
+            order=order,
+            stop=last,
+            examples=len(self.data.train),
+            varying=lambda: self.varying,
+            probe=self.probe,
+        )
 
     def test(self, weights: Weights) -> dict[str, float]:
         """Loss and accuracy of `weights` on the test set; for several labels micro-F1 as well."""
-        self._session = None  # its weights are overwritten
+        self.engine.owner = None  # the weights of its session are overwritten
         return self.engine.test(weights)

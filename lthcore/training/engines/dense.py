@@ -52,6 +52,7 @@ class DenseEngine:
         self._state = OptimizerState(optimizer, model.trainable_variables)
         self._segment = compile_segment(model, self._state.optimizer, loss, data.train, prunable, xla=xla)
         self._score = evaluation.evaluator(model, loss, data)
+        self.owner: object = None
         self._compiled: set[str] = set()
         self._masks: dict[str, tf.Tensor] = {}
         self._mask: Mask | None = None

@@ -21,9 +21,11 @@ class Engine(Protocol):
 
     Args:
         machine: what it computes with, as it is recorded.
+        owner: whose network it trains, the session that began last; None if that is over.
     """
 
     machine: Mapping[str, object]
+    owner: object
 
     def prepare(self, *, evaluate: bool) -> float:
         """Compile what there is to compile, once; return the seconds it took."""
