@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from math import prod
+from pathlib import Path
 
 import numpy as np
 
+from lthcore.files import array_files
 from lthcore.pruning.weights import NamedArrays, Weights
+
+# What a file of a mask calls itself; another layout will have another number.
+FORMAT = "lthcore mask 1"
 
 
 class Mask(NamedArrays):
     """Which weights a subnetwork keeps: name → bool array, True = kept; prunable names only.
 
+    Instead of bools the numbers 0 and 1 will do; anything else is refused, because a score is no mask.
+
+    Raises:
+        ValueError: naming the array whose values are neither bool nor 0 and 1.
+
     Example:
         >>> mask = Mask({"output/kernel": [[True, False], [False, False]]})
-        >>> mask.density
-        0.25
+        >>> mask
+        Mask(density 0.25; output/kernel 2×2)
     """
 
     dtype = np.dtype(np.bool_)
+
+    def __repr__(self) -> str:
+        return f"Mask(density {self.density:.4g}; {self._shapes()})" if self.prunable else "Mask()"
+
+    @classmethod
+    def _array(cls, name: str, values: object) -> np.ndarray:
+        given = np.asarray(values)
+        numeric = given.dtype.kind in "iuf"
+        if given.dtype != np.bool_ and not (numeric and np.isin(given, (0, 1)).all()):
+            wrong = given[~np.isin(given, (0, 1))] if numeric else [given.dtype]
+            raise ValueError(
+                f"{name!r} must hold True and False, or 1 and 0, to say what is kept; it holds {wrong[0]}. Scores "
+                f"become a mask by lthcore.prune, or by a comparison: scores > threshold"
+            )
+        return given
 
     @classmethod
     def dense(cls, weights: Weights, prunable: tuple[str, ...]) -> Mask:
@@ -77,6 +104,49 @@ class Mask(NamedArrays):
         """
         union = self._count(other, np.logical_or)
         return self._count(other, np.logical_and) / union if union else 1.0
+
+    def save(self, path: Path | str) -> None:
+        """Write the mask to a file, one bit a weight and a checksum, all of it or nothing.
+
+        Args:
+            path: where to; missing folders are made, an older file is replaced. ``.npz`` is what it is.
+
+        Raises:
+            OSError: if the disk refuses; nothing is left behind.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     Mask({"w": [True, False]}).save(f"{folder}/mask.npz")
+            ...     Mask.load(f"{folder}/mask.npz")
+            Mask(density 0.5; w 2)
+        """
+        about = {"format": FORMAT, "shapes": {name: array.shape for name, array in self.items()}}
+        bits = np.concatenate([array.reshape(-1) for array in self.values()] or [np.zeros(0, np.bool_)])
+        arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8), "bits": np.packbits(bits)}
+        array_files.write(Path(path), arrays)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Mask:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if the file is damaged or no mask; the message names it.
+        """
+        try:
+            arrays = array_files.read(Path(path))
+            about = json.loads(arrays["about"].tobytes())
+            if about["format"] != FORMAT:
+                raise ValueError(f"its format is {about['format']!r}, not {FORMAT!r}")
+            shapes = about["shapes"]
+            bits = np.unpackbits(arrays["bits"], count=sum(map(prod, shapes.values()))).astype(np.bool_)
+            parts = np.split(bits, np.cumsum([prod(shape) for shape in shapes.values()])[:-1])
+            return cls({name: part.reshape(shapes[name]) for name, part in zip(shapes, parts, strict=False)})
+        except FileNotFoundError:
+            raise
+        except array_files.DAMAGE as error:
+            raise ValueError(f"{path} cannot be read as a mask: {error}. Only what Mask.save wrote can be") from error
 
     def _count(self, other: Mask, combine: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> int:
         _same_shapes(self, other)

@@ -14,7 +14,12 @@ class NamedArrays(Mapping[str, np.ndarray]):
     dtype: np.dtype
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._arrays = {name: _frozen(array, self.dtype) for name, array in arrays.items()}
+        self._arrays = {name: _frozen(self._array(name, array), self.dtype) for name, array in arrays.items()}
+
+    @classmethod
+    def _array(cls, name: str, values: object) -> object:
+        """The values of one name, where a kind refuses some."""
+        return values
 
     def __getitem__(self, name: str) -> np.ndarray:
         try:
@@ -36,8 +41,10 @@ class NamedArrays(Mapping[str, np.ndarray]):
     __hash__ = None  # compared by value, so not usable as a key
 
     def __repr__(self) -> str:
-        shapes = ", ".join(f"{name} {'×'.join(map(str, array.shape))}" for name, array in self.items())
-        return f"{type(self).__name__}({shapes})"
+        return f"{type(self).__name__}({self._shapes()})"
+
+    def _shapes(self) -> str:
+        return ", ".join(f"{name} {'×'.join(map(str, array.shape))}" for name, array in self.items())
 
     def digest(self) -> str:
         """SHA-256 over names, shapes and bytes: equal exactly if two values are bit-identical."""

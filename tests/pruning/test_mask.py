@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lthcore.files import array_files
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.weights import Weights
 
@@ -111,7 +112,18 @@ def test_arrays_are_copied_on_the_way_in_and_read_only_from_then_on(kind):
 
 def test_values_take_their_one_type_whatever_comes_in():
     assert Weights({"w": np.array([1.0, 2.0], np.float64)})["w"].dtype == np.float32
-    assert Mask({"w": [0.5, 0.0, 2.0]})["w"].tolist() == [True, False, True]
+    assert Mask({"w": [1.0, 0.0]})["w"].tolist() == [True, False]
+    assert Mask({"w": np.array([1, 0], np.uint8)})["w"].dtype == np.bool_
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[2, 0], [0.3, 1.0], [np.nan, 1.0], [-1, 1], ["", "x"], ["True"], [None], [object()], [1j], [b"1"], [np.inf]],
+    ids=repr,
+)
+def test_what_is_no_yes_or_no_is_no_mask(values):
+    with pytest.raises(ValueError, match="'w' must hold True and False, or 1 and 0"):
+        Mask({"v": [True], "w": values})
 
 
 def test_equality_is_by_names_order_and_values():
@@ -161,7 +173,50 @@ def test_a_mask_that_does_not_fit_is_refused(weights, message):
         mask.apply(Weights(weights))
     for compare in (mask.within, mask.distance, mask.overlap):
         with pytest.raises(ValueError, match=message):
-            compare(Mask(weights))
+            compare(Mask({name: np.ones(len(array)) for name, array in weights.items()}))
+
+
+@LIGHT
+@given(mask=masks)
+def test_a_mask_comes_back_from_its_file(tmp_path_factory, mask):
+    path = tmp_path_factory.mktemp("masks") / "folder" / "mask.npz"
+    mask.save(path)
+    assert Mask.load(path) == Mask.load(str(path)) == mask
+
+
+def test_a_file_of_a_mask_takes_one_bit_a_weight(tmp_path):
+    mask = Mask({"a/kernel": np.random.default_rng(0).random((300, 784)) < 0.5, "b/kernel": np.eye(3)})
+    mask.save(tmp_path / "mask")
+    assert Mask.load(tmp_path / "mask").digest() == mask.digest()
+    assert (tmp_path / "mask").stat().st_size < 1.05 * mask.prunable / 8
+    assert [path.name for path in tmp_path.iterdir()] == ["mask"]
+
+
+def test_what_is_no_file_of_a_mask_is_refused_by_name(tmp_path):
+    path = tmp_path / "mask.npz"
+    with pytest.raises(FileNotFoundError, match=r"mask\.npz"):
+        Mask.load(path)
+    Mask({"w": np.arange(1000) % 3 == 0}).save(path)
+    sound = path.read_bytes()
+    with path.open("rb") as file, np.load(file) as arrays:
+        swapped = dict(arrays) | {"bits": np.zeros(125, np.uint8)}
+    damaged = [b"", b"no archive", sound[:-20], sound[: len(sound) // 2]]
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"mask\.npz cannot be read as a mask: .*Only what Mask\.save wrote"):
+            Mask.load(path)
+    np.savez(path, **swapped)
+    with pytest.raises(ValueError, match=r"mask\.npz cannot be read .* its content does not match its checksum"):
+        Mask.load(path)
+    for arrays in ({"w": np.ones(3)}, {"about": np.frombuffer(b'{"format": "lthcore mask 9"}', np.uint8)}):
+        array_files.write(path, arrays)
+        with pytest.raises(ValueError, match=r"mask\.npz cannot be read as a mask"):
+            Mask.load(path)
+
+
+def test_the_printed_form_shows_the_density_of_a_mask():
+    assert repr(Mask({"a/kernel": np.eye(4), "b/kernel": [1, 1]})) == "Mask(density 0.3333; a/kernel 4×4, b/kernel 2)"
+    assert repr(Mask({})) == "Mask()"
 
 
 def test_the_printed_form_shows_names_and_shapes():
