@@ -22,11 +22,12 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --compile --no-deps --no-build-isolation -e .
 	touch $(READY)
 
-test: lint unit nbval site  ## Lint and spelling, unit tests, notebooks against their stored outputs, and the book's checks.
+test: lint unit nbval site  ## Lint, types and spelling, unit tests, notebooks against their stored outputs, and the book's checks.
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/codespell
 
 unit: $(READY)

@@ -21,9 +21,17 @@ from lthcore.training.run import DivergedError, Run
 class Trains(Protocol):
     """What the search needs of a trainer; `lthcore.training.trainer.Trainer` is one."""
 
-    prunable: tuple[str, ...]
-    varying: np.ndarray
-    probe: Probe
+    @property
+    def prunable(self) -> tuple[str, ...]:
+        """Names of the prunable weights."""
+
+    @property
+    def varying(self) -> np.ndarray:
+        """Which inputs differ between training examples."""
+
+    @property
+    def probe(self) -> Probe:
+        """Derivatives of the network."""
 
     def fresh(self, rng: np.random.Generator) -> Weights:
         """New initial weights."""

@@ -28,7 +28,7 @@ VECTORS = "--xla_cpu_prefer_vector_width"
 # than that a machine has no GPU or that two copies of one library are linked in. Everything else is passed on.
 NOISE = re.compile(
     rb"^WARNING: All log messages before absl::InitializeLog\(\)"
-    rb"|^[IW]\d{4} \d\d:\d\d:\d\d"
+    rb"|^[IW]\d{4} \d\d:\d\d:[\d.]+ "
     rb"|^To enable the following instructions: "
     rb"|^E\d{4} .*(failed call to cuInit|factory for plugin|already registered)"
 )
@@ -115,6 +115,7 @@ def _without_noise() -> Iterator[None]:
         yield
         return
     _flush()
+    assert reader.stdin
     os.dup2(reader.stdin.fileno(), 2)
     try:
         yield

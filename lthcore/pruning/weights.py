@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class NamedArrays(Mapping[str, np.ndarray]):
@@ -13,7 +14,7 @@ class NamedArrays(Mapping[str, np.ndarray]):
 
     dtype: np.dtype
 
-    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, arrays: Mapping[str, ArrayLike]) -> None:
         self._arrays = {name: _frozen(self._array(name, array), self.dtype) for name, array in arrays.items()}
 
     @classmethod
@@ -38,7 +39,7 @@ class NamedArrays(Mapping[str, np.ndarray]):
             return NotImplemented
         return list(self) == list(other) and all(np.array_equal(self[name], other[name]) for name in self)
 
-    __hash__ = None  # compared by value, so not usable as a key
+    __hash__ = None  # type: ignore[assignment]  # compared by value, so not usable as a key
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shapes()})"
@@ -76,7 +77,7 @@ class Weights(NamedArrays):
         return all(bool(np.isfinite(array).all()) for array in self.values())
 
 
-def _frozen(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _frozen(array: object, dtype: np.dtype) -> np.ndarray:
     copy = np.array(array, dtype=dtype, order="C", copy=True)
     copy.flags.writeable = False
     return copy

@@ -17,7 +17,9 @@ Scores = Mapping[str, np.ndarray]
 class Probe(Protocol):
     """Derivatives of an untrained network; a trainer's `probe` is one. Names are the prunable ones."""
 
-    examples: int
+    @property
+    def examples(self) -> int:
+        """Number of training examples."""
 
     def gradient(self, weights: Weights, batch: np.ndarray) -> Scores:
         """∂L/∂w of the mean loss over the training examples numbered in `batch`."""
