@@ -11,6 +11,7 @@ from .models.prune_model import apply as apply
 from .models.prune_model import prune_model as prune_model
 from .pruning import criteria as criteria
 from .pruning.config import PruneConfig as PruneConfig
+from .pruning.criteria import Criterion as Criterion
 from .pruning.mask import Mask as Mask
 from .pruning.prune import prune as prune
 from .pruning.seeds import Seeds as Seeds

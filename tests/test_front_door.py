@@ -159,7 +159,9 @@ def test_onednn_that_is_off_though_tensorflow_came_first_is_recorded_as_off():
 
 @pytest.mark.parametrize("asked", ["0", "1"])
 def test_a_choice_of_ones_own_is_left_and_not_complained_of(asked):
-    script = "import os, sys\nsys.modules['tensorflow'] = os\nimport lthcore\nprint(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    script = (
+        "import os, sys\nsys.modules['tensorflow'] = os\nimport lthcore\nprint(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    )
     done = python(script, TF_ENABLE_ONEDNN_OPTS=asked)
     assert (done.stdout, done.stderr) == (f"{asked}\n", "")
 

@@ -255,12 +255,17 @@ def overview(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def score_of(frame: pd.DataFrame) -> str:
+    """The column that says how good networks are: test accuracy, or, of label sets, tuned micro-F1."""
+    return "tuned_micro_f1" if frame["tuned_micro_f1"].notna().all() else "test_accuracy"
+
+
 def by_round(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per round of an experiment: density, score at the early stop and its spread, early-stop step.
 
     The score is the test accuracy, or, of label sets, micro-F1 at the threshold chosen on validation.
     """
-    value = "tuned_micro_f1" if frame["tuned_micro_f1"].notna().all() else "test_accuracy"
+    value = score_of(frame)
     scores = summary(frame, value).set_index("round")
     step = summary(frame, "early_stop_step").set_index("round")["mean"]
     table = scores.rename(columns={"mean": value, "n": "trials"}).round(4)

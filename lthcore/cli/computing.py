@@ -1,0 +1,87 @@
+"""Where commands find results, and what they compute with: threads or processes that an interruption ends at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import typer
+
+from lthcore.files import paths
+
+if TYPE_CHECKING:
+    from lthcore.experiments.records import Record
+    from lthcore.experiments.store import Store
+
+
+def load(data: Iterable[tuple]) -> None:
+    """Load data sets: a missing one is better told before any process starts."""
+    from lthcore import datasets
+
+    for name, text in data:
+        datasets.load(name, text)
+
+
+def stores(out: Path | None) -> list[Store]:
+    """The published results and one's own, or those of a folder."""
+    from lthcore.experiments.store import Store
+
+    if out is None:
+        return [Store(paths.results()), Store(paths.runs())]
+    if not out.is_dir():
+        raise ValueError(f"there is no folder {out}; without --out, results are looked for in {paths.runs()}")
+    return [Store(out)]
+
+
+def find(stores: list[Store], *wanted: object) -> tuple[Record, Store]:
+    """The record in the first folder that has it; the error is that of the last."""
+    from lthcore.experiments.store import StoreError
+
+    for store in stores[:-1]:
+        try:
+            return store.find(*wanted), store  # type: ignore[arg-type]
+        except StoreError as error:
+            if not str(error).startswith("no stored"):
+                raise
+    return stores[-1].find(*wanted), stores[-1]  # type: ignore[arg-type]
+
+
+def watched(future: Future[Record], seconds: float) -> Record:
+    """What a training gives, while a bar tells how much of the recorded time has gone."""
+    from tqdm import tqdm
+
+    begin = perf_counter()
+    form = "{desc} |{bar}| {elapsed} of about {total_fmt} s"
+    with tqdm(total=max(round(seconds), 1), desc="training again", bar_format=form) as bar:
+        while not wait([future], timeout=0.5).done:
+            bar.n = min(round(perf_counter() - begin), bar.total)
+            bar.refresh()
+    return future.result()
+
+
+@contextmanager
+def executor(processes: int, modules: Sequence[str]) -> Iterator[Executor]:
+    """Single-threaded processes, or a thread of this one if there are to be none; an interruption ends them at once."""
+    from lthcore.experiments import trials as engine
+
+    executor: Executor = engine.process_pool(processes, modules) if processes else ThreadPoolExecutor(1)
+    try:
+        yield executor
+    except KeyboardInterrupt:
+        typer.echo("interrupted; finished networks are kept, run the same command to go on", err=True)
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        os._exit(130)  # a training in a thread knows no other end; records are written whole or not at all
+    executor.shutdown()
+
+
+def width() -> int | None:
+    """Columns of the terminal; None where lines may be as long as they are."""
+    return os.get_terminal_size().columns if sys.stdout.isatty() else None

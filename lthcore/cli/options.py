@@ -1,0 +1,117 @@
+"""What the commands have in common: one clear error, options, and the completion of names in a shell."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import lthcore
+from lthcore.files import paths
+
+
+@contextmanager
+def one_clear_error() -> Iterator[None]:
+    """Turn the errors a user can mend into one line; any other is a defect and keeps its traceback."""
+    try:
+        yield
+    except Exception as error:
+        from lthcore.datasets import DatasetError
+        from lthcore.experiments.store import StoreError
+        from lthcore.experiments.verify import VerificationError
+        from lthcore.training.run import DivergedError
+
+        if not isinstance(error, (DatasetError, DivergedError, StoreError, VerificationError, ValueError)):
+            raise
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise typer.Exit(1) from None
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lthcore {lthcore.__version__}")
+        raise typer.Exit
+
+
+def _import(modules: list[str] | None) -> list[str]:
+    """Import modules for what they register; those of the working folder are found, as Python finds them."""
+    if modules and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    with one_clear_error():
+        for name in modules or []:
+            try:
+                import_module(name)
+            except ModuleNotFoundError as error:
+                if error.name not in (name, name.split(".")[0]):
+                    raise  # a defect of the module itself
+                raise ValueError(
+                    f"cannot import {name!r}: {error}; give the name of a module that is installed or lies in this "
+                    f"folder, such as --import mine for mine.py"
+                ) from None
+    return modules or []
+
+
+def _register(files: list[Path] | None) -> list[str]:
+    """Register the presets of files; returns their names."""
+    names: list[str] = []
+    with one_clear_error():
+        for file in files or []:
+            from lthcore.experiments import preset_files
+            from lthcore.experiments.presets import PRESETS
+
+            for name, preset in preset_files.load(file).items():
+                PRESETS.register(name, preset, replace=True)
+                names.append(name)
+    return names
+
+
+def _completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """A function that completes what was typed from these names, which load no TensorFlow."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
+
+    return complete
+
+
+def _preset_names() -> Iterable[str]:
+    from lthcore.experiments.presets import PRESETS
+
+    return PRESETS
+
+
+def _data_names() -> Iterable[str]:
+    from lthcore import datasets
+
+    return dict.fromkeys([*datasets.NAMES, *datasets.SOURCES])
+
+
+def _identities() -> Iterable[str]:
+    roots = (root for root in (paths.results(), paths.runs()) if root.is_dir())
+    return sorted({folder.name for root in roots for folder in root.iterdir() if folder.is_dir()})
+
+
+PRESET = typer.Argument(help="A preset; `presets` lists them.", autocompletion=_completed(_preset_names))
+IDENTITY = typer.Argument(
+    help="Identity of a stored experiment, or how it begins.", autocompletion=_completed(_identities)
+)
+Data = Annotated[str, typer.Argument(help="Data set.", autocompletion=_completed(_data_names))]
+Trials = Annotated[int | None, typer.Option(help="Number of trials.", show_default=False)]
+Workers = Annotated[int, typer.Option(min=1, help="Processes, one thread each; 1 stays in this process.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of results; your own if not given.", show_default=False)]
+Stored = Annotated[Path | None, typer.Option(help="Folder of results; all known ones if not given.")]
+Imports = Annotated[
+    list[str] | None,
+    typer.Option("--import", metavar="MODULE", callback=_import, is_eager=True, help="Module that registers your own."),
+]
+Files = Annotated[
+    list[Path] | None, typer.Option("--preset-file", callback=_register, help="TOML file of presets of your own.")
+]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+]
