@@ -3,6 +3,7 @@
 from . import datasets as datasets
 from . import models as models
 from .datasets.base import Dataset as Dataset
+from .experiments import presets as presets
 from .experiments.experiment import Experiment as Experiment
 from .experiments.store import Store as Store
 from .experiments.trials import run as run

@@ -14,7 +14,9 @@ def search(data: lth.Dataset) -> tuple[lth.Trainer, lth.Ticket, lth.Weights]:
     """Find tickets; return the sparsest and its trained weights."""
     model = lth.models.build("lenet_300_100", data.input_shape, data.classes)
     trainer = lth.Trainer(model, data, lth.TrainConfig(steps=20, eval_every=20, test_every=20))
-    config = lth.PruneConfig(rounds=1, criterion=next(iter(lth.criteria.CRITERIA)))
+    smallest = lth.Criterion("smallest", lambda evidence: {name: -abs(evidence.final[name]) for name in evidence.mask})
+    assert smallest.name not in lth.criteria.CRITERIA
+    config = lth.PruneConfig(rounds=1, criterion=smallest)
     found = list(lth.find_tickets(trainer, config, lth.Seeds(0)))
     accuracy: float = found[-1].run.test["accuracy"]
     assert 0 <= accuracy <= 1
@@ -48,9 +50,10 @@ def laboratory(folder: Path) -> int:
     experiment = lth.Experiment(
         dataset="digits", train=lth.TrainConfig(steps=20), prune=lth.PruneConfig(rounds=0), trials=1
     )
+    lth.presets.register("mine", [experiment], about="One network.", replace=True)
     store = lth.Store(folder)
     with ThreadPoolExecutor(1) as executor:
-        *_, done = lth.run([experiment], store, executor)
+        *_, done = lth.run(lth.presets.preset("mine"), store, executor)
     return done
 
 

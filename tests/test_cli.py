@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import lthcore
 from lthcore import datasets
 from lthcore.analysis import frames
 from lthcore.cli import app
@@ -32,8 +35,54 @@ def invoke(*arguments: str):
 
 def test_help_teaches_the_first_steps():
     text = invoke("--help").output
-    for word in ("data", "run", "show", "frame", "notebooks", "book", "digits-smoke"):
+    for word in (
+        "presets",
+        "data",
+        "run",
+        "show",
+        "verify",
+        "frame",
+        "digits-smoke",
+        "Results of your own are kept in",
+    ):
         assert word in text
+
+
+def test_help_and_completion_come_at_once(tmp_path):
+    script = (
+        "import sys, time\nbegin = time.process_time()\nimport lthcore.cli\nsys.argv = ['lthcore', '--help']\n"
+        "try: lthcore.cli.main()\nexcept SystemExit: pass\n"
+        "assert time.process_time() - begin < 1, time.process_time() - begin\n"
+        "print({'tensorflow', 'keras', 'pandas', 'numpy', 'scipy', 'tqdm'} & set(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("run mnist-s", {"mnist-short", "mnist-sgd", "mnist-snip", "mnist-snip-long", "mnist-smoke"}),
+        ("data verify reuters-r1", {"reuters-r10", "reuters-r115"}),
+        ("verify mnist-lenet_300_100-grasp", {"grasp_global-rewind", "grasp_global-reinit"}),
+        ("mea", {"measure"}),
+    ],
+)
+def test_a_shell_completes_names_without_tensorflow(typed, offered):
+    script = "import sys, lthcore.cli\ntry: lthcore.cli.app(prog_name='lthcore')\nfinally: print('tensorflow' in sys.modules)"
+    words = {
+        "_LTHCORE_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"lthcore {typed}",
+        "COMP_CWORD": str(len(typed.split())),
+    }
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ | words)
+    lines = done.stdout.splitlines()
+    assert lines.pop() == "False", done.stderr
+    assert all(any(name in line for line in lines) for name in offered), done.stdout
+
+
+def test_the_version_is_told():
+    assert invoke("--version").output == f"lthcore {lthcore.__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -99,12 +148,21 @@ def test_missing_documents_are_told_before_anything_is_computed(no_data, monkeyp
     assert "reuters21578.tar is not on this machine" in result.output
 
 
-def test_help_of_run_lists_the_presets_of_documents():
-    text = " ".join(invoke("run", "--help").output.replace("│", " ").split())
-    found = [name for name in presets.PRESETS if name.startswith("reuters")]
-    assert len(found) == 7
-    for name in found:
-        assert name in text
+def test_presets_are_listed_with_data_price_chapter_and_sentence():
+    lines = {line.split()[0]: line for line in invoke("presets").output.splitlines()}
+    assert list(lines) == ["preset", *presets.PRESETS]
+    for name, preset in presets.PRESETS.items():
+        assert preset.about in lines[name]
+        assert preset.data[0] in lines[name]
+    assert lines["preset"].split() == ["preset", "data", "minutes", "chapter", "what"]
+    assert "notebooks/02_mnist.md" in lines["mnist-paper"]
+    assert 10 < int(lines["mnist-paper"].split()[2]) < 1_000
+
+
+def test_without_a_checkout_presets_name_no_chapter(root):
+    output = invoke("presets").output
+    assert "chapter" not in output
+    assert "notebooks" not in output
 
 
 def test_an_interrupted_run_ends_at_once_and_goes_on_later(tmp_path):
@@ -132,8 +190,109 @@ def test_own_results_are_shown_beside_the_published_and_counted_once(monkeypatch
     shutil.copytree(paths.results(), tmp_path, dirs_exist_ok=True)
     assert invoke("frame", "--csv").output == published
     shown = invoke("show", "mnist-short").output
-    assert str(tmp_path) in shown
-    assert str(paths.results()) in shown
+    assert "mnist-short · tickets · yours beside published\nmnist-lenet_300_100-imp-rewind-f15e78d801\n" in shown
+    heads = [line.split() for line in shown.splitlines() if line.startswith("round")]
+    assert len(heads) == len(presets.preset("mnist-short"))
+    assert all(head[-3:] == ["published_test_accuracy", "published_trials", "difference"] for head in heads)
+    rows = [line.split() for line in shown.splitlines() if line[:5].strip().isdigit()]
+    assert len(rows) == 17 + 4 * 16
+    assert {row[-1] for row in rows} == {"+0.0000"}
+
+
+def test_more_rounds_and_other_trials_of_ones_own_leave_gaps_in_the_comparison(monkeypatch, small, tmp_path):
+    monkeypatch.setattr(paths, "results", lambda: small)
+    monkeypatch.setattr(paths, "runs", lambda: tmp_path)
+    source = Store(small)
+    for round in (0, 1):
+        record = source.find("digits-lenet_300_100-imp-rewind", 0, round)
+        better = record.test | {"accuracy": record.test["accuracy"] + 0.125}
+        Store(tmp_path).save(replace(record, trial=round, test=better))
+    name = "mine"
+    experiments = [record.experiment for record in Store(tmp_path).records()][:1]
+    presets.register(name, experiments, about="Found again.", replace=True)
+    try:
+        lines = invoke("show", name).output.splitlines()
+    finally:
+        presets.PRESETS.remove(name)
+    rows = {line.split()[0]: line.split() for line in lines if line[:5].strip().isdigit()}
+    assert rows["0"][-1] == "+0.1250"
+    assert rows["1"][-1] == "–", "no trial in common"
+
+
+def test_everything_stored_is_listed_by_preset_with_what_differs():
+    head, *lines = invoke("show", "--out", str(paths.results())).output.splitlines()
+    columns = ["preset", "what", "results", "trials", "rounds", "steps", "density", "accuracy", "experiment"]
+    assert head.split() == columns
+    assert lines[0].startswith("mnist-short")
+    assert re.search(
+        r"mnist-early +pruned at step 2\W500 +\S+ +3 +2 +50000 +0\.0\d+ +0\.9\d+ +mnist-lenet", "\n".join(lines)
+    )
+    assert len(lines) == len([path for path in paths.results().iterdir() if list(path.glob("trial-*/round-*"))])
+
+
+@pytest.mark.parametrize("command", [["show"], ["show", "digits-smoke"], ["frame"], ["verify", "digits"]])
+def test_a_folder_that_does_not_exist_is_told(command, tmp_path):
+    result = invoke(*command, "--out", str(tmp_path / "nowhere"))
+    assert result.exit_code == 1
+    assert f"there is no folder {tmp_path / 'nowhere'}" in result.output
+
+
+def test_nothing_is_stored_yet(tmp_path):
+    assert (
+        "no results yet; compute some: python -m lthcore run digits-smoke"
+        in invoke("show", "--out", str(tmp_path)).output
+    )
+
+
+OWN = """
+from dataclasses import replace
+
+import lthcore as lth
+
+
+@lth.criteria.register
+def smallest(evidence):
+    return {name: -abs(evidence.final[name]) for name in evidence.mask}
+
+
+tickets = lth.Experiment(
+    dataset="digits", train=lth.TrainConfig(steps=20), prune=lth.PruneConfig(rounds=1, criterion="smallest"), trials=1
+)
+lth.presets.register("my-preset", [tickets], about="The small ones first.")
+"""
+
+
+def test_what_a_module_registers_is_known_to_every_command_and_every_process(tmp_path):
+    (tmp_path / "my_things.py").write_text(OWN)
+
+    def lthcore_(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "lthcore", *arguments, "--import", "my_things"]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    done = lthcore_("run", "my-preset", "--out", "results", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    shown = lthcore_("show", "my-preset", "--out", "results").stdout
+    assert "my-preset · smallest" in shown
+    assert "The small ones first." in lthcore_("presets").stdout
+    verified = lthcore_("verify", "digits-lenet_300_100-smallest", "--out", "results", "--round", "1")
+    assert "bit for bit the same" in verified.stdout, verified.stderr
+
+
+def test_a_module_that_is_not_there_is_told_and_a_defect_in_it_keeps_its_traceback(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    result = invoke("show", "--import", "no_such_module")
+    assert result.exit_code == 1
+    assert "cannot import 'no_such_module'" in result.output
+    (tmp_path / "defective_module.py").write_text("import no_such_library")
+    result = invoke("show", "--import", "defective_module")
+    assert isinstance(result.exception, ModuleNotFoundError)
+
+
+def test_a_run_needs_a_preset():
+    result = invoke("run")
+    assert result.exit_code == 1
+    assert "name a preset; `python -m lthcore presets` lists them" in result.output
 
 
 def test_run_show_and_frame_speak_of_the_same_results(tmp_path):

@@ -50,25 +50,25 @@ def stored(stores: Sequence[Store], preset: str | None = None) -> Iterator[tuple
         ValueError: for an unknown preset.
         StoreError: for a damaged record.
     """
-    wanted = None if preset is None else {experiment.identity for experiment in known.preset(preset)}
-    parts = {}
+    experiments = () if preset is None else known.preset(preset)
+    wanted = {experiment.identity for experiment in experiments}
+    parts: dict[str, pd.DataFrame] = {}
     for store, whose in zip(stores, WHOSE if len(stores) > 1 else (str(stores[0].root),), strict=True):
         table = frames.frame(store.records())
-        table = table if wanted is None else table[table["experiment"].isin(wanted)]
+        table = table if preset is None else table[table["experiment"].isin(wanted)]
         if len(table):
             parts[whose] = table
     if not parts:
         return
-    names = _names()
-    if wanted is None:
-        yield "", overview(parts, names)
-        return
-    for experiment in known.preset(preset):
+    if preset is None:
+        yield "", overview(parts, _names())
+    for experiment in experiments:
         mine = {whose: table[table["experiment"] == experiment.identity] for whose, table in parts.items()}
         mine = {whose: table for whose, table in mine.items() if len(table)}
         if mine:
-            title = f"{' · '.join(names[experiment.identity])}, {' and '.join(reversed(mine))}"
-            yield f"{title}\n{experiment.identity}", side_by_side(*reversed(mine.values()))
+            label = known.labels(preset)[experiment.identity] if preset else ""
+            title = f"{label} · {' beside '.join(reversed(mine))}\n{experiment.identity}"
+            yield title, side_by_side(*reversed(mine.values()))
 
 
 def overview(parts: Mapping[str, pd.DataFrame], names: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
@@ -96,8 +96,8 @@ def overview(parts: Mapping[str, pd.DataFrame], names: Mapping[str, tuple[str, s
                     "experiment": identity,
                 }
             )
-    order = {name: place for place, name in enumerate(known.PRESETS)}
-    return pd.DataFrame(rows).sort_values("preset", key=lambda column: column.map(order), kind="stable")
+    order = {identity: place for place, identity in enumerate(names)}
+    return pd.DataFrame(rows).sort_values("experiment", key=lambda column: column.map(order), kind="stable")
 
 
 def side_by_side(rows: pd.DataFrame, published: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -114,9 +114,9 @@ def side_by_side(rows: pd.DataFrame, published: pd.DataFrame | None = None) -> p
     theirs = frames.by_round(published)[[value, "trials"]].add_prefix("published_")
     differences = {}
     for round in sorted(set(rows["round"]) & set(published["round"])):
-        pair = [part[part["round"] == round] for part in (rows, published)]
-        if set(pair[0]["trial"]) & set(pair[1]["trial"]):
-            differences[round] = frames.difference(*pair, value)["mean"]
+        ours, others = (part[part["round"] == round] for part in (rows, published))
+        if set(ours["trial"]) & set(others["trial"]):
+            differences[round] = frames.difference(ours, others, value)["mean"]
     return table.join(theirs, how="outer").assign(difference=pd.Series(differences, dtype=float)).reset_index()
 
 

@@ -211,9 +211,8 @@ def show(
 
     with one_clear_error():
         lines = [tables.text(table, width(), title) for title, table in tables.stored(stores(out), preset)]
-        typer.echo(
-            "\n\n".join(lines) or f"no results yet; compute some: python -m lthcore run {preset or 'digits-smoke'}"
-        )
+        nothing = f"no results yet; compute some: python -m lthcore run {preset or 'digits-smoke'}"
+        typer.echo("\n\n".join(lines) or nothing)
 
 
 @app.command()
