@@ -54,8 +54,7 @@ def stored(stores: Sequence[Store], preset: str | None = None) -> Iterator[tuple
     wanted = {experiment.identity for experiment in experiments}
     parts: dict[str, pd.DataFrame] = {}
     for store, whose in zip(stores, WHOSE if len(stores) > 1 else (str(stores[0].root),), strict=True):
-        table = frames.frame(store.records())
-        table = table if preset is None else table[table["experiment"].isin(wanted)]
+        table = frames.frame(store.records(wanted if preset else None))
         if len(table):
             parts[whose] = table
     if not parts:

@@ -7,7 +7,7 @@ found out about the weights themselves, which are not kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -84,14 +84,15 @@ class Store:
             )
         return self._read(found[0])
 
-    def records(self) -> Iterator[Record]:
-        """Every record, in the order of their names.
+    def records(self, identities: Collection[str] | None = None) -> Iterator[Record]:
+        """Every record, or those of some experiments, in the order of their names.
 
         Raises:
             StoreError: at the first damaged one.
         """
         for path in sorted(self.root.glob("*/trial-*/round-*.npz")):
-            yield self._read(path)
+            if identities is None or path.parts[-3] in identities:
+                yield self._read(path)
 
     def save(self, record: Record) -> Path:
         """Write a record, all of it or nothing.
