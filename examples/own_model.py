@@ -2,15 +2,10 @@
 
 from pathlib import Path
 
-import keras
+import lthcore as lth  # before Keras, so that TensorFlow starts with the settings of stored results
 
-from lthcore import datasets
-from lthcore.lottery import find_tickets
-from lthcore.models import variables
-from lthcore.pruning.config import PruneConfig
-from lthcore.pruning.seeds import Seeds
-from lthcore.training.config import TrainConfig
-from lthcore.training.trainer import Trainer
+# isort: split
+import keras
 
 
 def main(target: Path, steps: int = 600, rounds: int = 5) -> float:
@@ -21,12 +16,11 @@ def main(target: Path, steps: int = 600, rounds: int = 5) -> float:
     hidden = keras.layers.Dropout(0.25, name="dropout")(keras.layers.Flatten(name="flatten")(hidden))
     model = keras.Model(pixels, keras.layers.Dense(10, name="logits")(hidden), name="own")
 
-    trainer = Trainer(model, datasets.load("digits"), TrainConfig(steps=steps, batch_size=50))
-    for found in find_tickets(trainer, PruneConfig(rounds=rounds, rate=0.4), Seeds(0)):
+    trainer = lth.Trainer(model, lth.datasets.load("digits"), lth.TrainConfig(steps=steps, batch_size=50))
+    for found in lth.find_tickets(trainer, lth.PruneConfig(rounds=rounds, rate=0.4), lth.Seeds(0)):
         density, accuracy = found.ticket.mask.density, found.run.test["accuracy"]
         print(f"round {found.index}: {density:6.1%} of the weights, {accuracy:.1%} of the test images right")
-    variables.write(model, found.run.best)
-    model.save(target)
+    lth.export(model, found.run.best, target)
     return accuracy
 
 

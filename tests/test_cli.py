@@ -295,6 +295,36 @@ def test_a_module_that_is_not_there_is_told_and_a_defect_in_it_keeps_its_traceba
     assert isinstance(result.exception, ModuleNotFoundError)
 
 
+PRESETS = """
+[mine]
+about = "Half of each layer goes per round."
+
+[[mine.experiments]]
+dataset = "digits"
+trials = 1
+train = {steps = 20, eval_every = 20}
+prune = {rate = 0.5, rounds = 1}
+"""
+
+
+def test_presets_of_ones_own_come_from_a_file(tmp_path):
+    (tmp_path / "my.toml").write_text(PRESETS)
+    options = ["--preset-file", str(tmp_path / "my.toml")]
+    try:
+        ran = invoke("run", *options, "--out", str(tmp_path / "runs"))  # it has one only, which needs no name
+        assert ran.exit_code == 0, ran.output
+        assert "mine · tickets" in invoke("show", "mine", *options, "--out", str(tmp_path / "runs")).output
+        assert "Half of each layer goes per round." in invoke("presets", *options).output
+    finally:
+        presets.PRESETS.remove("mine")
+
+
+def test_a_file_of_presets_that_cannot_be_read_is_told(tmp_path):
+    result = invoke("run", "mine", "--preset-file", str(tmp_path / "no.toml"))
+    assert result.exit_code == 1
+    assert "error: cannot read" in result.output
+
+
 def test_a_run_needs_a_preset():
     result = invoke("run")
     assert result.exit_code == 1

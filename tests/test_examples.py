@@ -41,12 +41,15 @@ def test_the_programs_in_the_readme_run_as_they_stand(capsys, tmp_path, monkeypa
     readme = (paths.project_root() / "README.md").read_text()
     programs, names = re.findall(r"```python\n(.+?)```", readme, re.DOTALL), {}
     monkeypatch.chdir(tmp_path)
-    for program in programs:  # the second goes on with what the first has found
+    for program in programs:  # each goes on with what those before it have found
+        assert program.startswith("import lthcore as lth\n")
         assert len([line for line in program.splitlines() if line]) <= 10
         exec(compile(program, "README.md", "exec"), names)
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 10
+    assert len(printed) == 9 + 1 + 1 + 3 + 1
     assert (tmp_path / "ticket.keras").is_file()
+    assert printed[10].startswith("Mask(density 0.05")
+    assert printed[11:14] != printed[:3], "another criterion gives other tickets"
     assert printed[0].startswith("100.0% of the weights: 8") or printed[0].startswith("100.0% of the weights: 9")
 
 
