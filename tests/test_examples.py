@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import runpy
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from lthcore.files import paths
 
+CHANGELOG = paths.project_root() / "CHANGELOG.md"
 EXAMPLE = paths.project_root() / "examples" / "own_model.py"
 
 
@@ -48,9 +50,17 @@ def test_the_programs_in_the_readme_run_as_they_stand(capsys, tmp_path, monkeypa
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 9 + 1 + 1 + 3 + 1
     assert (tmp_path / "ticket.keras").is_file()
-    assert printed[10].startswith("Mask(density 0.05")
+    assert printed[10].startswith("Mask(density 0.06892; ")
     assert printed[11:14] != printed[:3], "another criterion gives other tickets"
     assert printed[0].startswith("100.0% of the weights: 8") or printed[0].startswith("100.0% of the weights: 9")
+
+
+def test_every_import_that_moved_is_where_the_changelog_says():
+    rows = re.findall(r"^\| `lthcore\.\w.*?`(?:: (.+?))? \| `(.+?)` \|$", CHANGELOG.read_text(), re.MULTILINE)
+    assert len(rows) > 70
+    for names, module in rows:
+        found = importlib.import_module(module)
+        assert [name for name in re.findall(r"`(\w+)`", names) if not hasattr(found, name)] == [], module
 
 
 def test_it_takes_at_most_25_lines():

@@ -30,7 +30,7 @@ app = typer.Typer(
     "A first round: `presets` lists what can be computed, `data fetch` gets MNIST, `run digits-smoke` takes the whole "
     "path in seconds, `run mnist-short --workers 2` searches tickets in a quarter of an hour on two cores, "
     "`show mnist-short` prints what came out, `verify` trains a stored network again.",
-    epilog=f"Results of your own are kept in {paths.runs()}, downloads in {paths.raw()[-1]}.",
+    epilog=paths.runs_explained(),
 )
 data_app = typer.Typer(no_args_is_help=True, help="Get and check data sets.")
 app.add_typer(data_app, name="data")
