@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 
-from lthcore.checks import Options, check_known, check_positive_whole
+from lthcore.checks import Options, check_known, check_positive_whole, is_whole, make_plain
 from lthcore.experiments.identity import digest, non_defaults
 from lthcore.experiments.labels import describe
 from lthcore.pruning.config import PruneConfig
@@ -50,6 +49,7 @@ class Experiment:
     rungs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        make_plain(self)
         check_positive_whole("trials", self.trials)
         _check_rungs(self.rungs, self.prune.rounds)
         self._check_steps()
@@ -173,6 +173,7 @@ class Control:
     draws: int = 1
 
     def __post_init__(self) -> None:
+        make_plain(self)
         check_known("control", self.kind, CONTROLS)
         check_positive_whole("draws", self.draws)
         if self.kind == "rewind" and self.of.prune.between != "continue":
@@ -256,6 +257,7 @@ class FilterExperiment:
     networks = property(lambda self: (), doc="None that is stored as a record.")
 
     def __post_init__(self) -> None:
+        make_plain(self)
         check_positive_whole("trials", self.trials)
         if (last := self.filters.every * self.filters.removals) >= self.train.steps:
             raise ValueError(
@@ -285,7 +287,7 @@ Experiments = Sequence[AnyExperiment]
 
 
 def _check_rungs(rungs: tuple[int, ...], last: int) -> None:
-    if any(not isinstance(rung, Integral) or not 0 < rung <= last for rung in rungs):
+    if any(not is_whole(rung) or not 0 < rung <= last for rung in rungs):
         raise ValueError(f"rungs must lie in 1 … {last}, the last round; got {rungs}")
 
 

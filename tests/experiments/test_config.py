@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -391,3 +392,13 @@ def test_a_rewound_ticket_may_have_a_decaying_learning_rate():
     late = replace(LENET, prune=replace(LENET.prune, rewind_step=500), train=replace(LENET.train, decay_every=10_000))
     assert "rewound to step" in late.label
     assert "times 0.1 every" in late.label
+
+
+def test_numbers_of_numpy_are_numbers_and_change_no_identity():
+    rungs = np.arange(3, 9, 3)
+    numpys = replace(ONESHOT, trials=np.int64(5), rungs=tuple(rungs), model_options=[["l2", np.float32(0.1)]])
+    assert numpys == replace(ONESHOT, trials=5, rungs=(3, 6), model_options=(("l2", 0.1),))
+    control = Control(of=ONESHOT, kind="reinit", rungs=list(rungs), draws=np.int64(2))
+    assert control == Control(of=ONESHOT, kind="reinit", rungs=(3, 6), draws=2)
+    for experiment in (numpys, control, replace(FILTERED, trials=np.int64(3))):
+        assert from_dict(json.loads(json.dumps(to_dict(experiment)))) == experiment

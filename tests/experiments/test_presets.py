@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from lthcore.experiments.experiment import FilterExperiment
+import pytest
+from records import RECORD
+
+from lthcore import datasets
+from lthcore.experiments.experiment import Control, Experiment, FilterExperiment
 from lthcore.experiments.presets import (
     MNIST_FILTERS,
     MNIST_PAPER,
@@ -14,10 +18,14 @@ from lthcore.experiments.presets import (
     REUTERS_R10,
     REUTERS_R90,
     preset,
+    price,
+    register,
 )
 from lthcore.experiments.presets.mnist import LENET, with_controls
 from lthcore.experiments.presets.reuters import EPOCHS
 from lthcore.experiments.presets.sizes import adjusted, smoke
+from lthcore.experiments.store import Store
+from lthcore.files import paths
 
 
 def test_the_published_experiment_is_trained_and_pruned_as_in_the_paper():
@@ -153,3 +161,73 @@ def test_a_document_is_seen_once_an_epoch_and_scored_after_each():
 def test_an_unknown_preset_is_told_with_the_known_ones():
     with pytest.raises(ValueError, match=f"unknown preset 'mnist-shrot'; known are {', '.join(PRESETS)}"):
         preset("mnist-shrot")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_says_what_it_computes_and_where_that_is_reported(name):
+    found = preset(name)
+    assert found.about.endswith(".")
+    assert set(found.data) <= set(datasets.NAMES)
+    assert ("smoke" in name) == (found.chapter == "")
+    assert not found.chapter or (paths.project_root() / f"{found.chapter}.md").is_file()
+
+
+def test_a_preset_of_ones_own_has_a_name_like_the_others():
+    tickets = Experiment(dataset="digits", trials=1)
+    mine = register("mine", [tickets, Control(of=tickets)], about="One of my own.", replace=True)
+    try:
+        assert preset("mine") is mine
+        assert (list(mine), len(mine), mine[1], mine[:1]) == (
+            [tickets, Control(of=tickets)],
+            2,
+            Control(of=tickets),
+            (tickets,),
+        )
+        with pytest.raises(ValueError, match="preset 'mine' is registered already"):
+            register("mine", [tickets], about="Another.")
+    finally:
+        PRESETS.remove("mine")
+    with pytest.raises(ValueError, match="'mnist-short' is lthcore's own"):
+        register("mnist-short", [tickets], about="Not the book's.", replace=True)
+
+
+@pytest.mark.parametrize(
+    ("experiments", "message"),
+    [
+        ([], "a preset holds experiments, at least one"),
+        (["mnist"], "a preset holds experiments, .* got .'mnist'"),
+        ([LENET, adjusted([LENET], trials=2)[0]], f"would share their results: {LENET.identity}"),
+    ],
+)
+def test_a_preset_that_is_none_is_refused(experiments, message):
+    with pytest.raises(ValueError, match=message):
+        register("mine", experiments, about="x")
+    assert "mine" not in PRESETS
+
+
+def test_a_price_is_what_the_stored_networks_took_two_processes(store):
+    tickets = adjusted([RECORD.experiment], trials=4, rounds=3)[0]
+    assert price([tickets], store) is None
+    for round, seconds in ((0, 60.0), (1, 120.0)):
+        store.save(replace(RECORD, experiment=tickets, trial=0, round=round, seconds=seconds, compile_seconds=0.0))
+    assert price([tickets], store) == pytest.approx(4 * 4 * 90 / 60 / 2), "four rounds of four trials at the mean"
+    both = [tickets, Control(of=tickets, kind="reinit", rungs=(1, 2))]
+    assert price(both, store) == pytest.approx(1.5 * price([tickets], store)), "what is not stored costs like the rest"
+
+
+def test_the_price_of_an_early_search_counts_the_networks_that_are_only_scored(store):
+    early = replace(LENET, trials=1, prune=replace(LENET.prune, prune_step=500), rungs=(2,))
+    for experiment, rounds in ((early, (2,)), (early.search, (0, 1))):
+        for round in rounds:
+            store.save(replace(RECORD, experiment=experiment, trial=0, round=round, seconds=60.0, compile_seconds=0.0))
+    assert price([early], store) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("name", ["mnist-short", "reuters-r90", "mnist-filters"])
+def test_published_presets_have_a_price(name):
+    assert 1 < price(preset(name), Store(paths.results())) < 24 * 60
+
+
+def test_a_number_of_rounds_for_what_has_none_is_refused():
+    with pytest.raises(ValueError, match="removes filters and has no rounds"):
+        adjusted(MNIST_FILTERS, rounds=3)
