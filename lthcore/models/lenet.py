@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from lthcore.models.patches import PatchMax
+from lthcore.models.layers.patches import PatchMax
 
 
 def lenet_300_100(input_shape: tuple[int, ...], classes: int, *, l2: float = 0.0) -> keras.Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from lthcore.models.word_layers import DistinctWords, TableRows, WindowMax, WordVectors
+from lthcore.models.layers.words import DistinctWords, TableRows, WindowMax, WordVectors
 from lthcore.text.tables import Table
 
 # Which tables a variant reads: (name, starts from the language model, trained).

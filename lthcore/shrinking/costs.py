@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 import keras
 
 from lthcore.models import names, variables
-from lthcore.models.patches import PatchMax
-from lthcore.models.word_layers import WindowMax
+from lthcore.models.layers.patches import PatchMax
+from lthcore.models.layers.words import WindowMax
 from lthcore.shrinking import graph
 
 Shape = Sequence[int | None]

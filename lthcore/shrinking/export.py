@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from lthcore.models import variables
-from lthcore.models.patches import PatchMax
-from lthcore.models.word_layers import DistinctWords, WindowMax, WordVectors
+from lthcore.models.layers.patches import PatchMax
+from lthcore.models.layers.words import DistinctWords, WindowMax, WordVectors
 from lthcore.pruning.weights import Weights
 from lthcore.shrinking import graph
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import keras
 
 from lthcore.models import names
-from lthcore.models.patches import PatchMax
-from lthcore.models.word_layers import WindowMax, WordVectors
+from lthcore.models.layers.patches import PatchMax
+from lthcore.models.layers.words import WindowMax, WordVectors
 
 layers = keras.layers
 

@@ -32,8 +32,8 @@ class LossProbe:
 
     def __init__(self, model: keras.Model, loss: keras.Loss, data: Split, names: tuple[str, ...]) -> None:
         self.model, self.loss, self.data = model, loss, data
-        places = {keras_weights.name_of(model, variable): variable for variable in model.trainable_variables}
-        self._variables = {name: places[name] for name in names}
+        known = keras_weights.variables(model)
+        self._variables = {name: known[name] for name in names}
 
     @property
     def examples(self) -> int:

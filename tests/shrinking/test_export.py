@@ -35,8 +35,8 @@ from surgery_models import (
 
 from lthcore import models
 from lthcore.models import variables
+from lthcore.models.layers.words import DistinctWords, WindowMax, WordVectors
 from lthcore.models.text_networks import VARIANTS
-from lthcore.models.word_layers import DistinctWords, WindowMax, WordVectors
 from lthcore.pruning.weights import Weights
 from lthcore.shrinking.export import export, plain
 from lthcore.shrinking.shrink import shrink

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from lthcore.datasets.base import Split
-from lthcore.models.variables import name_of
+from lthcore.models.names import names as names_of
 
 Segment = Callable[[tf.Tensor, tf.Tensor, Mapping[str, tf.Tensor]], tf.Tensor]
 
@@ -32,7 +32,8 @@ def compile_segment(
     """
     x, y = tf.constant(data.x), tf.constant(data.y)
     variables = list(model.trainable_variables)
-    places = {name_of(model, variable): place for place, variable in enumerate(variables)}
+    called = names_of(model)
+    places = {called[id(variable)]: place for place, variable in enumerate(variables)}
 
     def step(i: tf.Tensor, order: tf.Tensor, masks: Mapping[str, tf.Tensor]) -> tf.Tensor:
         batch = order[i]  # (B,)

@@ -7,7 +7,7 @@ import pytest
 
 from lthcore import models
 from lthcore.models import variables
-from lthcore.models.patches import PatchMax
+from lthcore.models.layers.patches import PatchMax
 from lthcore.shrinking import surgery
 from lthcore.shrinking.filters import prunable_layers
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lthcore.models.windows import distinct_words, window_max
+from lthcore.models.layers.windows import distinct_words, window_max
 from lthcore.text.tables import Table, drawn
 
 
@@ -29,7 +29,7 @@ class TableRows(keras.initializers.Initializer):
 
 @keras.saving.register_keras_serializable("lthcore")
 class DistinctWords(keras.layers.Layer):
-    """Documents (B, L) → distinct words (U,), their places (B, L), lengths (B,); see `lthcore.models.windows`."""
+    """Documents (B, L) → distinct words (U,), their places (B, L), lengths (B,); see `layers.windows`."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore.models.windows import GROUPS, distinct_words, window_max
+from lthcore.models.layers.windows import GROUPS, distinct_words, window_max
 
 WIDTH, WORDS, DIMENSION, FILTERS = 3, 9, 4, 5
 
