@@ -180,7 +180,7 @@ def test_a_corpus_is_described_once_and_nothing_is_trained(store, monkeypatch, v
     assert [path.parent.name for path in store.root.rglob("*.npz")] == ["trial-0"]
     found = store.load_measurement("corpus", EXPERIMENT, 0)
     assert (found.kind, found.trial, dict(found.machine)) == ("corpus", 0, {})
-    monkeypatch.setattr(measure.description, "describe", lambda _: pytest.fail("described again"))
+    monkeypatch.setattr(measure.corpus, "describe", lambda _: pytest.fail("described again"))
     measure.complete("corpus", EXPERIMENT, 0, store)
     read = Study("reuters-r90", PRESET, store, published=True).corpus()
     assert set(read) == set(values)
