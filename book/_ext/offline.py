@@ -50,7 +50,7 @@ NOT_FOUND = """<!DOCTYPE html>
 <meta name="robots" content="noindex"><title>Page not found – {title}</title>
 <link rel="icon" href="{top}_static/{icon}">
 <style>
-  :root {{ color-scheme: light dark; font: 1.1rem/1.6 system-ui, sans-serif; }}
+  :root {{ background: Canvas; color-scheme: light dark; font: 1.1rem/1.6 system-ui, sans-serif; }}
   body {{ margin: 15vh auto; max-width: 34rem; padding: 0 1.5rem; }}
   img {{ height: 4rem; }}
 </style></head>
