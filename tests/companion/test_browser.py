@@ -53,6 +53,9 @@ FAINT = """() => {
     }
     return faint;
 }"""
+# Colours fade in when the mode is set.
+STILL = """new Promise(requestAnimationFrame)
+    .then(() => Promise.all(document.getAnimations().map(one => one.finished))).then(() => true)"""
 #: Drawings of a page that are seen, and whether they are those for dark pages.
 DRAWN = """() => [...document.querySelectorAll(".bd-article img:is(.only-light, .only-dark)")].filter(
     one => one.checkVisibility()).map(one => one.classList.contains("only-dark"))"""
@@ -156,7 +159,7 @@ def test_all_text_can_be_read_on_its_ground(page, site, mode):
         name = str(file.relative_to(site))
         if name != "index.html":
             page.goto(f"/{name}")
-            page.evaluate("Promise.all(document.getAnimations().map(one => one.finished)).then(() => true)")
+            page.evaluate(STILL)
             if found := page.evaluate(FAINT):
                 faint[name] = found
     assert faint == {}
