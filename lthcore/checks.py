@@ -5,16 +5,21 @@ NumPy's numbers are numbers too: ``np.arange`` and ``np.linspace`` are where peo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Options = tuple[tuple[str, float | int | bool | str], ...]
+Rates = tuple[tuple[str, float], ...]
 
 
-def with_exceptions(rate: float, exceptions: Options, names: tuple[str, ...]) -> dict[str, float]:
+def with_exceptions(rate: float, exceptions: Rates, names: tuple[str, ...]) -> dict[str, float]:
     """The rate of each name, with its exceptions."""
     for name, _ in exceptions:
         check_known("name in layer_rates", name, names)
@@ -39,7 +44,7 @@ def plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def make_plain(config: object) -> None:
+def make_plain(config: DataclassInstance) -> None:
     """Make the fields of a frozen dataclass `plain`, from within its ``__post_init__``: they are its identity."""
     for field in fields(config):
         value = getattr(config, field.name)
@@ -47,13 +52,13 @@ def make_plain(config: object) -> None:
             object.__setattr__(config, field.name, plain(value))
 
 
-def is_number(value: object) -> bool:
-    """Whether a value is a real number, Python's or NumPy's; truth values are none."""
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a real number, Python's or NumPy's, which computes alike; truth values are none."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def is_whole(value: object) -> bool:
-    """Whether a value is an integer, Python's or NumPy's; truth values are none."""
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is an integer, Python's or NumPy's, which computes alike; truth values are none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
@@ -74,7 +79,7 @@ def check_whole(name: str, value: object, *, least: int = 0) -> None:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
 
 
-def check_known(what: str, value: object, known: object) -> None:
+def check_known(what: str, value: object, known: Collection[object]) -> None:
     """Refuse a word that is not among the known ones, and list them."""
     if value not in known:
         raise ValueError(f"unknown {what} {value!r}; known are {', '.join(map(str, known))}")

@@ -30,6 +30,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from lthcore.checks import check_known
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
@@ -38,6 +39,9 @@ from lthcore.pruning.config import PruneConfig
 from lthcore.shrinking.config import FilterConfig
 from lthcore.text.config import TextConfig
 from lthcore.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _INNER = {"text": TextConfig, "train": TrainConfig, "prune": PruneConfig, "filters": FilterConfig}
 _PRESET = ("about", "chapter", "shared", "experiments", "filter_experiments")
@@ -49,6 +53,7 @@ _TYPES = {
     "bool": ((bool,), "true or false"),
     "tuple[int,": ((list,), "a list of whole numbers"),
     "Options": ((dict,), "a table"),
+    "Rates": ((dict,), "a table"),
 }
 
 
@@ -78,17 +83,19 @@ def load(path: Path | str) -> dict[str, Preset]:
     return {name: _preset(values, (str(path), name)) for name, values in content.items()}
 
 
+_Made = TypeVar("_Made", bound="DataclassInstance")
+
 # Where a value stands: the file, the preset, and the tables below it.
 _Place = tuple[str, ...]
 
 
 def _preset(values: object, at: _Place) -> Preset:
     table = _table(values, _PRESET, at)
-    about, chapter = (_checked(table.get(key, ""), "str", key, at) for key in ("about", "chapter"))
+    about, chapter = _text(table, "about", at), _text(table, "chapter", at)
     if not about:
         raise _error('a preset needs a sentence about it: about = "…"', at)
     shared = table.get("shared", {})
-    experiments = [
+    experiments: list[AnyExperiment] = [
         experiment
         for number, one in enumerate(_list(table, "experiments", at), 1)
         for experiment in _experiment(one, shared, (*at, f"experiments {number}"))
@@ -130,10 +137,16 @@ def _merged(shared: object, own: object, kind: type) -> object:
 
 
 def _made(
-    kind: type, values: object, at: _Place, *, besides: Sequence[str] = (), without: Sequence[str] = (), **more: object
-) -> object:
+    kind: type[_Made],
+    values: object,
+    at: _Place,
+    *,
+    besides: Sequence[str] = (),
+    without: Sequence[str] = (),
+    **more: object,
+) -> _Made:
     """A value of a dataclass from a table."""
-    types = {entry.name: entry.type for entry in fields(kind) if entry.name not in without}
+    types = {entry.name: str(entry.type) for entry in fields(kind) if entry.name not in without}
     table = _table(values, (*types, *besides), at)
     arguments = {
         key: _made(_INNER[key], value, (*at, key)) if key in _INNER else _checked(value, types[key], key, at)
@@ -169,6 +182,10 @@ def _table(values: object, known: Sequence[str], at: _Place) -> Mapping:
     except ValueError as error:
         raise _error(str(error), at) from error
     return values
+
+
+def _text(table: Mapping, key: str, at: _Place) -> str:
+    return str(_checked(table.get(key, ""), "str", key, at))
 
 
 def _list(table: Mapping, key: str, at: _Place) -> list:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lthcore.checks import (
-    Options,
+    Rates,
     check_known,
     check_positive_whole,
     check_rate,
@@ -49,7 +49,7 @@ class PruneConfig:
 
     rounds: int = 16
     rate: float = 0.2
-    layer_rates: Options = ()
+    layer_rates: Rates = ()
     scope: str = "layerwise"
     criterion: str | Criterion | Score = "large_final"
     schedule: str = "iterative"

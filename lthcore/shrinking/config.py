@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lthcore.checks import Options, check_known, check_positive_whole, check_rate, make_plain, with_exceptions
+from lthcore.checks import Rates, check_known, check_positive_whole, check_rate, make_plain, with_exceptions
 
 NORMS = ("l1", "l2")
 DROPOUT = ("keep", "scale")
@@ -29,7 +29,7 @@ class FilterConfig:
     rate: float = 0.5
     removals: int = 1
     norm: str = "l1"
-    layer_rates: Options = ()
+    layer_rates: Rates = ()
     dropout: str = "keep"
 
     def __post_init__(self) -> None:
