@@ -140,9 +140,10 @@ def _members(source: Source, data: bytes) -> dict[str, bytes]:
             name = member.name.removeprefix("./")
             if name not in source.members:
                 continue
-            if not member.isreg() or member.issparse() or member.size > len(data):
+            content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+            if content is None or member.size > len(data):
                 raise ValueError(f"{name} in it is no plain file")
-            found[name] = archive.extractfile(member).read()
+            found[name] = content.read()
     if lacking := [name for name in source.members if name not in found]:
         raise ValueError(f"it lacks {', '.join(lacking)}")
     return {name: found[name] for name in source.members}
