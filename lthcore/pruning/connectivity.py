@@ -30,16 +30,16 @@ def effective(mask: Mask, varying: np.ndarray) -> Mask:
         >>> effective(mask, np.array([False, True]))["a"].tolist()  # input 0 never varies, unit 1 leads nowhere
         [[False, False], [True, False]]
     """
-    reached = np.asarray(varying, np.bool_).reshape(-1)
+    reached: np.ndarray = np.asarray(varying, np.bool_).reshape(-1)
     _check_chain(mask, len(reached))
     alive: dict[str, np.ndarray] = {}
     for name, kept in mask.items():
         alive[name] = kept & reached[:, np.newaxis]
-        reached = alive[name].any(axis=0)
-    leads_on = np.ones_like(reached)
+        reached = np.any(alive[name], axis=0)
+    leads_on: np.ndarray = np.ones_like(reached)
     for name in reversed(list(mask)):
         alive[name] &= leads_on
-        leads_on = alive[name].any(axis=1)
+        leads_on = np.any(alive[name], axis=1)
     return Mask(alive)
 
 

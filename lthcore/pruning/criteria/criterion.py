@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import overload
 
 from lthcore.checks import check_known
 from lthcore.pruning.criteria.evidence import Evidence, Scores
@@ -68,6 +69,24 @@ class Criterion:
 CRITERIA: Registry[Criterion] = Registry("criterion", "lth.criteria.register(function)")
 
 
+@overload
+def register(
+    score: None = None, *, name: str | None = None, reads: str = "final", documents: bool = True, replace: bool = False
+) -> Callable[[Score], Score]: ...
+
+
+@overload
+def register(
+    score: Criterion, *, name: str | None = None, reads: str = "final", documents: bool = True, replace: bool = False
+) -> Criterion: ...
+
+
+@overload
+def register(
+    score: Score, *, name: str | None = None, reads: str = "final", documents: bool = True, replace: bool = False
+) -> Score: ...
+
+
 def register(
     score: Score | Criterion | None = None,
     *,
@@ -99,10 +118,12 @@ def register(
         >>> CRITERIA.remove("small_init")
     """
     if score is None:
-        return lambda function: register(function, name=name, reads=reads, documents=documents, replace=replace)
-    value = score
-    if not isinstance(score, Criterion):
-        value = Criterion(name or _name_of(score), score, reads, documents)
+
+        def decorate(function: Score) -> Score:
+            return register(function, name=name, reads=reads, documents=documents, replace=replace)
+
+        return decorate
+    value = score if isinstance(score, Criterion) else Criterion(name or _name_of(score), score, reads, documents)
     CRITERIA.register(value.name, value, replace=replace)
     return score
 
