@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lthcore.text import metrics
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 # Candidates for the penalty C: from half to twenty times scikit-learn's default of 1.
 C_GRID = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -190,7 +194,7 @@ def assess(
     )
 
 
-def _tf_idf(train_texts: Sequence[str], texts: Sequence[str]) -> tuple:
+def _tf_idf(train_texts: Sequence[str], texts: Sequence[str]) -> tuple[csr_matrix, csr_matrix]:
     """Sparse tf-idf matrices of both; vocabulary and document frequencies are the training documents'."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -198,7 +202,7 @@ def _tf_idf(train_texts: Sequence[str], texts: Sequence[str]) -> tuple:
     return vectorizer.fit_transform(train_texts), vectorizer.transform(texts)
 
 
-def _decide(train_words, words, labels: np.ndarray, c: float) -> np.ndarray:
+def _decide(train_words: csr_matrix, words: csr_matrix, labels: np.ndarray, c: float) -> np.ndarray:
     from sklearn.svm import LinearSVC
 
     if not c > 0:

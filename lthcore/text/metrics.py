@@ -15,7 +15,7 @@ import numpy as np
 # Candidates for the threshold on a probability, 0.05 … 0.95: divided, not added up, so that 0.29 is 0.29.
 THRESHOLDS = tuple(hundredths / 100 for hundredths in range(5, 96))
 
-Empty = Literal[0.0, 1.0, "skip"]
+Empty = float | Literal["skip"]
 
 
 def binary(labels: np.ndarray, name: str) -> np.ndarray:

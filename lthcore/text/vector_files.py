@@ -6,8 +6,8 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -70,13 +70,13 @@ def read_vectors(path: str | Path, *, dimension: int | None = None, words: Itera
         raise ValueError(f"cannot read word vectors from {path}: {error}") from error
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> BufferedIOBase:
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     return gzip.open(path) if packed else path.open("rb")
 
 
-def _rows(file: BinaryIO) -> tuple[int, Iterator[_Row]]:
+def _rows(file: BufferedIOBase) -> tuple[int, Iterator[_Row]]:
     """Dimension and rows of a file, whichever format it has."""
     head = file.read(1 << 16)
     file.seek(0)
@@ -96,7 +96,7 @@ def _rows(file: BinaryIO) -> tuple[int, Iterator[_Row]]:
     return width, rows
 
 
-def _text_rows(file: BinaryIO, width: int, start: int) -> Iterator[_Row]:
+def _text_rows(file: BufferedIOBase, width: int, start: int) -> Iterator[_Row]:
     for number, line in enumerate(file, start):
         if not (line := line.rstrip(_BLANK)):
             continue
@@ -107,7 +107,7 @@ def _text_rows(file: BinaryIO, width: int, start: int) -> Iterator[_Row]:
         yield word, numbers
 
 
-def _binary_rows(file: BinaryIO, width: int) -> Iterator[_Row]:
+def _binary_rows(file: BufferedIOBase, width: int) -> Iterator[_Row]:
     buffer, start = b"", 0
     while True:
         space = buffer.find(b" ", start)

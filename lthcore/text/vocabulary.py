@@ -17,6 +17,7 @@ PADDING, UNKNOWN = 0, 1
 _RESERVED = ("<pad>", "<unk>")
 
 Documents = Sequence[Sequence[str]]
+Unknown = Literal["token", "skip"]
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,7 @@ class Vocabulary:
         return MappingProxyType({word: number for number, word in enumerate(self.words) if number > UNKNOWN})
 
 
-def encode(
-    documents: Documents, vocabulary: Vocabulary, length: int, *, unknown: Literal["token", "skip"] = "token"
-) -> np.ndarray:
+def encode(documents: Documents, vocabulary: Vocabulary, length: int, *, unknown: Unknown = "token") -> np.ndarray:
     """Documents as rows of word numbers, cut or padded to one length.
 
     Args:
