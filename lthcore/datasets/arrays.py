@@ -95,7 +95,7 @@ def frozen(array: np.ndarray) -> np.ndarray:
 
 def own(array: np.ndarray) -> np.ndarray:
     """Freeze an array that the caller has just made, so that `frozen` need not copy it."""
-    part = array
+    part: object = array
     while isinstance(part, np.ndarray):
         part.flags.writeable = False
         part = part.base
@@ -174,7 +174,7 @@ def _kind(value: object) -> str:
 
 def _is_frozen(array: np.ndarray) -> bool:
     """Whether an array and all it is a view of are read-only."""
-    part = array
+    part: object = array
     while isinstance(part, np.ndarray):
         if part.flags.writeable:
             return False

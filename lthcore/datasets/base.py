@@ -130,19 +130,21 @@ class Dataset:
         Book: chapter *Reproduction*.
         """
         held = {"validation": validation, "test": test}
-        pairs = {part: _pair(part, value) for part, value in held.items() if not is_number(value)}
+        shares = {part: value for part, value in held.items() if is_number(value)}
+        pairs = {part: _pair(part, value) for part, value in held.items() if part not in shares}
         x = arrays.examples(x, words=words)
         given = {"train": y} | {part: pair[1] for part, pair in pairs.items()}
         numbers, names = targets.numbered(given, tuple(labels), multilabel=multilabel)
         y = numbers["train"]
         _check_lengths("x and y", x, y)
-        rows = _draw(len(x), {part: value for part, value in held.items() if part not in pairs}, seed)
+        rows = _draw(len(x), shares, seed)
         splits = {part: Split(arrays.own(x[chosen]), arrays.own(y[chosen])) for part, chosen in rows.items()}
         for part, (other, _) in pairs.items():
             _check_lengths(part, examples := arrays.examples(other, words=words), numbers[part])
             splits[part] = Split(examples, numbers[part])
         classes = targets.count(numbers, names) if classes is None else classes
-        return cls(name=name, **splits, classes=classes, labels=names)
+        train, chosen_by, reported = (splits[part] for part in ("train", "validation", "test"))
+        return cls(name=name, train=train, validation=chosen_by, test=reported, classes=classes, labels=names)
 
     @property
     def multilabel(self) -> bool:
@@ -163,8 +165,10 @@ class Dataset:
 def split(name: str, train: Split, test: Split, *, validation: int, classes: int, seed: int) -> Dataset:
     """Hold `validation` training examples back, drawn once from a fixed seed: the same for everyone, for ever."""
     rows = _draw(len(train), {"validation": validation}, seed)
-    held = {part: Split(arrays.own(train.x[chosen]), arrays.own(train.y[chosen])) for part, chosen in rows.items()}
-    return Dataset(name=name, **held, test=test, classes=classes)
+    rest, held = (
+        Split(arrays.own(train.x[rows[part]]), arrays.own(train.y[rows[part]])) for part in ("train", "validation")
+    )
+    return Dataset(name=name, train=rest, validation=held, test=test, classes=classes)
 
 
 def _draw(size: int, held: Mapping[str, float | int], seed: int) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ from lthcore.registry import Registry
 from lthcore.text import language, tables, vector_files, vectors
 from lthcore.text.config import TextConfig
 from lthcore.text.vectors import Vectors
-from lthcore.text.vocabulary import Vocabulary, encode
+from lthcore.text.vocabulary import Unknown, Vocabulary, encode
 
 CORPORA: Registry[Callable[[], Corpus]] = Registry("corpus", "documents.register_corpus(name, load, groups=…)")
 
@@ -133,7 +133,7 @@ def prepare(name: str, corpus: Corpus, group_name: str, config: TextConfig) -> D
     group = corpora.group(corpus, group_name, documents=config.documents, bodiless=config.bodiless)
 
     def split(documents: Sequence[Document]) -> Split:
-        unknown = "skip" if config.oov == "skip" else "token"
+        unknown: Unknown = "skip" if config.oov == "skip" else "token"
         ids = encode([document.tokens for document in documents], reading.vocabulary, config.length, unknown=unknown)
         return Split(ids, corpora.labels(documents, group.categories))
 
