@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -116,7 +116,8 @@ def fresh(model: keras.Model, rng: np.random.Generator, keep: Weights | None = N
         ValueError: for a layer whose initializers cannot be found.
     """
     places, called = names.places(model), names.names(model)
-    arrays = {name: (keep or {}).get(name, present) for name, present in kept(model).items()}
+    given: Mapping[str, np.ndarray] = keep or {}
+    arrays = {name: given.get(name, present) for name, present in kept(model).items()}
     # The order of the layers and of their variables is part of what a seed means: stored results depend on it.
     for layer in _layers(model):
         for variable in names.own_variables(layer):

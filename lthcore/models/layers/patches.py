@@ -20,6 +20,9 @@ import tensorflow as tf
 # Up to so many channels patches are faster than TensorFlow's convolution; more fill its own matrix products well.
 FEW_CHANNELS = 12
 
+# Of images or of what is made of them: examples, of which the number may be open; rows, columns, channels.
+Shape = tuple[int | None, int, int, int]
+
 
 def positions(height: int, width: int, channels: int, size: int) -> np.ndarray:
     """Where in a flattened image the numbers of each pooling window's patch stand.
@@ -155,7 +158,7 @@ class PatchMax(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
-    def build(self, shape: tuple[int | None, ...]) -> None:
+    def build(self, shape: Shape) -> None:
         """Make kernel (size, size, C, filters) and bias (filters,)."""
         _, rows, columns, _ = self.responses(shape)
         positions(rows + self.size - 1, columns + self.size - 1, shape[-1], self.size)  # refuses what is too small
@@ -171,7 +174,7 @@ class PatchMax(keras.layers.Layer):
         pooled = patch_max if images.shape[-1] <= FEW_CHANNELS else _convolve_and_pool
         return tf.nn.relu(pooled(images, tf.convert_to_tensor(self.kernel)) + self.bias)
 
-    def responses(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def responses(self, shape: Shape) -> Shape:
         """Shape of the responses before pooling, (B, rows, columns, filters), to images of a shape."""
         lost = self.size - 1 if self.padding == "valid" else 0
         return (shape[0], shape[1] - lost, shape[2] - lost, self.filters)
