@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lthcore.pruning.weights import Weights
 
@@ -79,7 +80,7 @@ class History:
         return int(self["step"][self.early_stop])
 
 
-def best_row(values: Sequence[float], stop_by: str) -> int:
+def best_row(values: ArrayLike, stop_by: str) -> int:
     """The first of the best values of a column: losses are best when small, all else when large."""
     return int(np.argmin(values) if stop_by.endswith("loss") else np.argmax(values))
 

@@ -15,11 +15,25 @@ from lthcore.registry import Registry
 class Settings(Protocol):
     """What a schedule may ask of a configuration; `lthcore.training.config.TrainConfig` is one."""
 
-    steps: int
-    learning_rate: float
-    decay: float
-    decay_every: int
-    schedule_steps: int
+    @property
+    def steps(self) -> int:
+        """Training steps of a network."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate to start from."""
+
+    @property
+    def decay(self) -> float:
+        """What the rate is multiplied with at each decay."""
+
+    @property
+    def decay_every(self) -> int:
+        """Steps between two decays; 0 for none."""
+
+    @property
+    def schedule_steps(self) -> int:
+        """The length of training that the schedule is laid out for; 0 for `steps`."""
 
 
 # What an optimizer takes: a number, or a Keras LearningRateSchedule.

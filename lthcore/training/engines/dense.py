@@ -55,7 +55,7 @@ class DenseEngine:
         self.owner: object = None
         self._compiled: set[str] = set()
         self._masks: dict[str, tf.Tensor] = {}
-        self._mask: Mask | None = None
+        self._mask = Mask({})  # until a run begins
         self._trained = False  # an average of no steps is no network
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         self.machine: Mapping[str, object] = {
