@@ -18,10 +18,11 @@ from lthcore.models.layers.patches import PatchMax
 from lthcore.models.layers.words import WindowMax
 from lthcore.shrinking import graph
 
-Shape = Sequence[int | None]
+# Of a batch: examples, of which the number may be open; positions …; channels.
+Shape = tuple[int | None, *tuple[int, ...], int]
 
 
-def dense(inputs: Shape, kernel: Shape) -> int:
+def dense(inputs: Shape, kernel: Sequence[int]) -> int:
     """Operations of a dense layer, applied at each position before the last axis.
 
     Args:
@@ -32,10 +33,11 @@ def dense(inputs: Shape, kernel: Shape) -> int:
         >>> dense((None, 784), (784, 300))
         470400
     """
-    return 2 * math.prod(inputs[1:-1]) * math.prod(kernel)
+    _, *positions, _ = inputs
+    return 2 * math.prod(positions) * math.prod(kernel)
 
 
-def convolution(outputs: Shape, kernel: Shape) -> int:
+def convolution(outputs: Shape, kernel: Sequence[int]) -> int:
     """Operations of a convolution.
 
     Args:
@@ -46,7 +48,8 @@ def convolution(outputs: Shape, kernel: Shape) -> int:
         >>> convolution((None, 24, 24, 20), (5, 5, 1, 20))
         576000
     """
-    return 2 * math.prod(outputs[1:-1]) * math.prod(kernel)
+    _, *positions, _ = outputs
+    return 2 * math.prod(positions) * math.prod(kernel)
 
 
 def _window_max(call: graph.Call) -> int:

@@ -56,8 +56,8 @@ def _slices(kernel: np.ndarray) -> np.ndarray:
 
 
 def _of_kernel(call: graph.Call, incoming: list[Values], arrays: Arrays) -> Values:
-    kernel, bias = (arrays.get(call.names.get(kind)) for kind in ("kernel", "bias"))
-    slices, value = _slices(kernel), incoming[0]
+    bias = arrays[call.names["bias"]] if "bias" in call.names else None
+    slices, value = _slices(arrays[call.names["kernel"]]), incoming[0]
     inside = getattr(call.layer, "padding", "valid") == "valid"
     known = ~np.isnan(value) if inside else value == 0
     constant = ~(slices[:, ~known] != 0).any(axis=(0, 1))

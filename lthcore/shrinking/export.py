@@ -164,7 +164,9 @@ def _plain_call(calls: Sequence[graph.Call]) -> Callable[..., object]:
     """How the new layers are called, so that they give what the old ones give."""
     kinds = {call.name: type(call.layer) for call in calls}
 
-    def call(layer: keras.Operation, *args: object, **options: object) -> object:
+    def call(
+        layer: keras.Operation, *args: keras.KerasTensor | Sequence[keras.KerasTensor], **options: object
+    ) -> object:
         kind = kinds[layer.name]
         if kind is DistinctWords:
             return args[0], args[0], args[0]

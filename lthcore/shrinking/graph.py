@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import keras
 
@@ -112,7 +113,16 @@ def calls(model: keras.Model) -> tuple[Call, ...]:
     return tuple(_call(node, times[id(node.operation)], called) for node in nodes)
 
 
-def _call(node: object, times: int, called: Mapping[int, str]) -> Call:
+class _Node(Protocol):
+    """What Keras remembers of a call; its class is not public."""
+
+    operation: keras.Operation
+    input_tensors: Sequence[keras.KerasTensor]
+    outputs: Sequence[keras.KerasTensor]
+    arguments: Any
+
+
+def _call(node: _Node, times: int, called: Mapping[int, str]) -> Call:
     layer, inputs, outputs = node.operation, tuple(node.input_tensors), tuple(node.outputs)
     role = ROLES.get(type(layer), "other")
     if role in ("norm", "carry"):  # which words are masked changes nothing between channels
