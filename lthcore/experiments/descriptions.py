@@ -7,7 +7,7 @@ compute, and of a criterion that is none of the package's own, the description s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
@@ -22,7 +22,7 @@ from lthcore.training.schedules import SCHEDULES, UnknownSchedule
 _PAIRS = ("model_options", "optimizer_options", "layer_rates")
 
 
-def to_dict(experiment: AnyExperiment) -> dict:
+def to_dict(experiment: AnyExperiment) -> dict[str, object]:
     """All fields of an experiment of any kind, as plain values.
 
     Example:
@@ -30,20 +30,19 @@ def to_dict(experiment: AnyExperiment) -> dict:
         >>> values["control"], values["trials"], values["filters"]
         ('shuffle', 5, None)
     """
-    tickets = experiment.of if isinstance(experiment, Control) else experiment
-    values = {name: getattr(tickets, name) for name in ("dataset", "model", "model_options")}
-    values |= {"text": asdict(tickets.text) if tickets.text else None, "train": asdict(tickets.train)}
+    values: dict[str, object] = {name: getattr(experiment, name) for name in ("dataset", "model", "model_options")}
+    values |= {"text": asdict(experiment.text) if experiment.text else None, "train": asdict(experiment.train)}
     if isinstance(experiment, FilterExperiment):
-        how = {"prune": PruneConfig(rounds=0), "control": "rewind", "rungs": (), "draws": 1}
-        how |= {"filters": asdict(experiment.filters)}
+        values |= {"prune": _pruning(PruneConfig(rounds=0)), "control": "rewind", "rungs": (), "draws": 1}
+        values |= {"filters": asdict(experiment.filters)}
     else:
         draws = experiment.draws if isinstance(experiment, Control) else 1
-        how = {"prune": tickets.prune, "control": experiment.control, "rungs": experiment.rungs, "draws": draws}
-        how |= {"filters": None}
-    return values | how | {"prune": _pruning(how["prune"]), "trials": experiment.trials}
+        values |= {"prune": _pruning(experiment.prune), "control": experiment.control, "rungs": experiment.rungs}
+        values |= {"draws": draws, "filters": None}
+    return values | {"trials": experiment.trials}
 
 
-def _pruning(prune: PruneConfig) -> dict:
+def _pruning(prune: PruneConfig) -> dict[str, object]:
     """The criterion by its name, and, where a process may not know it, with what it reads."""
     criterion = prune.scored_by
     values = {entry.name: getattr(prune, entry.name) for entry in fields(prune)} | {"criterion": criterion.name}
@@ -88,5 +87,5 @@ def _with_pairs(values: Mapping) -> dict:
     return {name: _pairs(value) if name in _PAIRS else value for name, value in values.items()}
 
 
-def _pairs(value: object) -> tuple:
+def _pairs(value: Iterable[Iterable[object]]) -> tuple:
     return tuple(tuple(pair) for pair in value)

@@ -79,24 +79,24 @@ class Experiment:
     @property
     def is_chain(self) -> bool:
         """Whether every round's mask needs the training of the round before it."""
-        return not self._stops_early and self.prune.schedule == "iterative" and self.prune.trained_scores
+        return not self._stops_at and self.prune.schedule == "iterative" and self.prune.trained_scores
 
     @property
-    def _stops_early(self) -> bool:
-        return bool(self.prune.prune_step) and self.prune.schedule == "iterative"
+    def _stops_at(self) -> int | None:
+        return self.prune.prune_step if self.prune.schedule == "iterative" else None
 
     @property
     def search(self) -> Experiment:
         """The experiment whose masks this one trains: itself, or, where networks are pruned early, the search among
         networks of which each is trained no further.
         """
-        if not self._stops_early:
+        if not (stop := self._stops_at):
             return self
         train = self.train if self.prune.averaged else self.train.without_average()
         if train.schedule != "step":  # which alone does not depend on the length of a training
             train = replace(train, schedule_steps=train.schedule_steps or train.steps)
         prune = replace(self.prune, prune_step=None, averaged=True)
-        return replace(self, train=replace(train, steps=self.prune.prune_step), prune=prune, rungs=())
+        return replace(self, train=replace(train, steps=stop), prune=prune, rungs=())
 
     @property
     def rounds(self) -> tuple[int, ...]:
@@ -127,7 +127,7 @@ class Experiment:
         return trained * self.scored_step - (trained - 1) * prune.rewind_step
 
     @property
-    def meaning(self) -> dict:
+    def meaning(self) -> dict[str, object]:
         """All that differs from the defaults and that results depend on, nested; what the identity's hash is made of.
 
         Fields that only say *how much* is computed (trials, rounds, rungs, draws) do not count, so an experiment
@@ -216,7 +216,7 @@ class Control:
         return self.of.search_steps(round)
 
     @property
-    def meaning(self) -> dict:
+    def meaning(self) -> dict[str, object]:
         """All that differs from the defaults and that results depend on; see `Experiment.meaning`."""
         return _meaning(self.of, self.kind)
 
@@ -266,7 +266,7 @@ class FilterExperiment:
             )
 
     @property
-    def meaning(self) -> dict:
+    def meaning(self) -> dict[str, object]:
         """All that differs from the defaults and that results depend on; see `Experiment.meaning`."""
         return non_defaults(self)
 
@@ -291,7 +291,7 @@ def _check_rungs(rungs: tuple[int, ...], last: int) -> None:
         raise ValueError(f"rungs must lie in 1 … {last}, the last round; got {rungs}")
 
 
-def _meaning(tickets: Experiment, control: str) -> dict:
+def _meaning(tickets: Experiment, control: str) -> dict[str, object]:
     return non_defaults(tickets) | ({} if control == "rewind" else {"control": control})
 
 

@@ -6,14 +6,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from typing import TYPE_CHECKING
 
 from lthcore.pruning.criteria import Criterion
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # Fields that only say how much is computed; they count only where an experiment is extended.
 EXTENT = frozenset({"trials", "rounds", "rungs", "draws"})
 
 
-def digest(meaning: Mapping) -> str:
+def digest(meaning: Mapping[str, object]) -> str:
     """Ten hexadecimal digits that follow from the fields of a configuration that differ from their defaults.
 
     Args:
@@ -23,18 +27,18 @@ def digest(meaning: Mapping) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
-def non_defaults(config: object) -> dict:
+def non_defaults(config: DataclassInstance) -> dict[str, object]:
     """Nested dict of the fields that differ from their defaults, extent left out."""
-    found: dict = {}
+    found: dict[str, object] = {}
     for entry in fields(config):
         value = getattr(config, entry.name)
         if entry.name in EXTENT:
             continue
         if isinstance(value, Criterion):  # not registered: its name is all that can be written down of it
             found[entry.name] = value.name
-        elif is_dataclass(value):
+        elif is_dataclass(value) and not isinstance(value, type):
             if inner := non_defaults(value):
                 found[entry.name] = inner
-        elif value != (entry.default_factory() if entry.default is MISSING else entry.default):
+        elif value != (entry.default if entry.default_factory is MISSING else entry.default_factory()):
             found[entry.name] = float(value) if entry.type == "float" else value
     return found

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from lthcore.checks import Options
+from lthcore.pruning.config import PruneConfig
+from lthcore.shrinking.config import FilterConfig
 from lthcore.training.config import TrainConfig
 
 # How the field writes names that the code spells otherwise; any other name is written with spaces.
@@ -40,15 +42,46 @@ _WORDED = {
 }
 
 
-class Described(Protocol):
-    """What a label is made from: an experiment of any kind. Those with masks have ``prune``, the others ``filters``."""
+class Trained(Protocol):
+    """What the label of any experiment is made from; see the fields of `lthcore.experiments.experiment.Experiment`."""
 
-    dataset: str
-    model: str
-    model_options: Options
-    train: TrainConfig
-    meaning: Mapping[str, object]
-    identity: str
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def model_options(self) -> Options: ...
+
+    @property
+    def train(self) -> TrainConfig: ...
+
+    @property
+    def meaning(self) -> Mapping[str, object]: ...
+
+    @property
+    def identity(self) -> str: ...
+
+
+class Pruned(Trained, Protocol):
+    """The same of an experiment with masks."""
+
+    @property
+    def prune(self) -> PruneConfig: ...
+
+    @property
+    def control(self) -> str: ...
+
+
+class Filtered(Trained, Protocol):
+    """The same of an experiment that removes filters."""
+
+    @property
+    def filters(self) -> FilterConfig: ...
+
+
+Described = Pruned | Filtered
 
 
 def spoken(name: str) -> str:
@@ -139,31 +172,29 @@ def _parts(experiment: Described) -> dict[str, str]:
     """The words for each thing an experiment does, in the order they are read; empty where it does the usual."""
     train = experiment.train
     usual = "adam", 1.2e-3, 60  # the paper's own, and the defaults
-    parts = {
+    return {
         "dataset": experiment.dataset,
         "model": spoken(experiment.model),
         "options": ", ".join(
             str(value) if name == "variant" else f"{spoken(name)} {value}" for name, value in experiment.model_options
         ),
-        **(_removal(experiment) if hasattr(experiment, "filters") else _pruning(experiment)),
+        **(_removal(experiment.filters) if hasattr(experiment, "filters") else _pruning(experiment)),
         "steps": f"{plain(train.steps)} steps",
         "batch": "" if train.batch_size == usual[2] else f"batches of {train.batch_size}",
         "optimizer": "" if train.optimizer == usual[0] else spoken(train.optimizer),
         "learning rate": "" if train.learning_rate == usual[1] else f"learning rate {train.learning_rate:g}",
         "course": "" if train.schedule == "step" else f"{spoken(train.schedule)} schedule",
-        "warm-up": train.warmup and f"warm-up of {plain(train.warmup)} steps",
-        "decay": train.decay_every and f"times {train.decay:g} every {plain(train.decay_every)} steps",
+        "warm-up": f"warm-up of {plain(train.warmup)} steps" if train.warmup else "",
+        "decay": f"times {train.decay:g} every {plain(train.decay_every)} steps" if train.decay_every else "",
     }
-    return {name: words or "" for name, words in parts.items()}
 
 
-def _removal(experiment: Described) -> dict[str, str]:
-    filters = experiment.filters
+def _removal(filters: FilterConfig) -> dict[str, str]:
     steps = " and ".join(plain(filters.every * number) for number in range(1, filters.removals + 1))
     return {"method": f"{100 * filters.rate:g} % of the filters removed at step {steps}"}
 
 
-def _pruning(experiment: Described) -> dict[str, str]:
+def _pruning(experiment: Pruned) -> dict[str, str]:
     prune = experiment.prune
     if not prune.rounds:
         return {"method": "dense network"}
@@ -186,7 +217,7 @@ def _pruning(experiment: Described) -> dict[str, str]:
 
 def _details(experiment: Described) -> Mapping[str, object]:
     """The fields that no part speaks of, where they are not the defaults: ``train.eval_every`` → 50."""
-    flat = {}
+    flat: dict[tuple[str, str], object] = {}
     for name, value in experiment.meaning.items():
         inner = value if isinstance(value, dict) else {"": value}
         group = name if isinstance(value, dict) else ""

@@ -81,9 +81,11 @@ class Record:
             return NotImplemented
         names = [entry.name for entry in fields(self) if entry.name != "counts"]
         same = all(getattr(self, name) == getattr(other, name) for name in names)
+        if self.counts is None or other.counts is None:
+            return same and self.counts is other.counts
         return same and np.array_equal(self.counts, other.counts)
 
-    __hash__ = None  # compared by value, so not usable as a key
+    __hash__ = None  # type: ignore[assignment]  # compared by value, so not usable as a key
 
     @property
     def density(self) -> float:

@@ -215,7 +215,7 @@ def _told(path: Path, remedy: str) -> Iterator[None]:
 
 def _encode(record: Record) -> dict[str, np.ndarray]:
     """The arrays of a record's file: one of JSON text, the history's columns, packed mask bits, the checksum."""
-    masks = record.pruned or {}
+    masks: Mapping[str, np.ndarray] = record.pruned or {}
     values = {
         "experiment": to_dict(record.experiment),
         "trial": record.trial,

@@ -14,7 +14,7 @@ import keras
 from lthcore import datasets, models
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
 from lthcore.experiments.records import Record
-from lthcore.experiments.store import Store
+from lthcore.experiments.store import Store, StoreError
 from lthcore.files import environment
 from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.pruning import budgets
@@ -100,7 +100,7 @@ def complete(experiment: AnyExperiment, trial: int, store: Store) -> None:
         lthcore.experiments.store.StoreError: if a record it builds on is damaged or the disk is full.
     """
     check_registered(experiment)
-    if not experiment.networks:
+    if isinstance(experiment, FilterExperiment) or not experiment.networks:
         return
     environment.describe()  # now: a commit made while this runs did not compute it
     if not experiment.is_chain and experiment.search.is_chain:
@@ -146,7 +146,7 @@ def compute(
     """
     if not todo:
         return iter(())
-    if experiment.is_chain:
+    if isinstance(experiment, Experiment) and experiment.is_chain:
         return _chain(experiment, trial, store, first=todo[0][0])
     return _branches(experiment, trial, store, todo)
 
@@ -155,7 +155,7 @@ def _chain(experiment: Experiment, trial: int, store: Store, *, first: int) -> I
     """The search, from round `first` on; one whose survivors train on is walked from the start."""
     trainer = trainer_of(experiment)
     first = 0 if experiment.control == "continue" else first
-    resume = (first, store.load(experiment, trial, first - 1).pruned) if first else None
+    resume = (first, _next_mask(experiment, trial, first, store)) if first else None
     for done in find_tickets(trainer, experiment.prune, Seeds(trial), resume=resume):
         record = _record(experiment, trial, done.index, 0, done.ticket.mask, done.run)
         yield replace(record, pruned=done.pruned, embedding=trainer.embedding)
@@ -184,7 +184,7 @@ def _branches(
 def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
     """Round → mask, read from the search `source` as far as it is stored, or made from one network's weights."""
     if source.is_chain:
-        return lambda round: store.load(source, trial, round - 1).pruned
+        return lambda round: _next_mask(source, trial, round, store)
     seeds, trainer = Seeds(trial), trainer_of(source)
     dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)
     how, final = source.prune, dense.weights
@@ -209,7 +209,20 @@ def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]
     )
 
 
+def _next_mask(search: Experiment, trial: int, round: int, store: Store) -> Mask:
+    """The mask of a round, as the round before it left it."""
+    mask = store.load(search, trial, round - 1).pruned
+    if mask is None:
+        raise StoreError(
+            f"{store.path(search, trial, round - 1)} lacks the mask of round {round}; delete it and run the experiment "
+            f"again: what is sound is kept"
+        )
+    return mask
+
+
 def _stored(experiment: AnyExperiment, trial: int, store: Store) -> list[tuple[int, int]]:
+    if isinstance(experiment, FilterExperiment):
+        return []
     return [key for key in experiment.networks if store.has(experiment, trial, *key)]
 
 
@@ -234,13 +247,15 @@ def _record(experiment: Experiment | Control, trial: int, round: int, draw: int,
 def trainer_of(experiment: Experiment | Control) -> Trainer:
     """The trainer for an experiment, compiled once per process and kept while the tasks are of one kind."""
     # A trainer knows nothing of masks and controls, so experiments that differ in these alone share one.
-    same = replace(Experiment(prune=PruneConfig(embeddings=experiment.prune.embeddings)), **_trained(experiment))
+    same = Experiment(
+        dataset=experiment.dataset,
+        model=experiment.model,
+        model_options=experiment.model_options,
+        text=experiment.text,
+        train=experiment.train,
+        prune=PruneConfig(embeddings=experiment.prune.embeddings),
+    )
     return _trainer(same, datasets.DATASETS[experiment.dataset])
-
-
-def _trained(experiment: Experiment | Control) -> dict[str, object]:
-    """What a trainer depends on, besides the prunable names."""
-    return {name: getattr(experiment, name) for name in ("dataset", "model", "model_options", "text", "train")}
 
 
 @lru_cache(maxsize=1)

@@ -207,6 +207,16 @@ def test_a_damaged_record_stops_the_chain_that_builds_on_it(finished, tmp_path):
         trials.complete(TICKETS, 0, store)
 
 
+def test_a_record_without_the_mask_that_follows_stops_the_chain_that_builds_on_it(finished, tmp_path):
+    store = Store(tmp_path)
+    for round in (0, 1):
+        store.save(replace(finished.load(TICKETS, 0, round), pruned=None))
+    with pytest.raises(StoreError, match=r"round-01\.npz lacks the mask of round 2; delete it and run"):
+        trials.complete(TICKETS, 0, store)
+    with pytest.raises(StoreError, match=r"round-00\.npz lacks the mask of round 1"):
+        trials.masks(TICKETS, 0, store)(1)
+
+
 def test_the_record_says_what_computed_it(finished):
     record = finished.load(TICKETS, 0, 2)
     assert {"python", "tensorflow", "keras", "numpy", "commit", "onednn", "processor"} <= set(record.environment)

@@ -72,21 +72,30 @@ PRUNE_STEPS = (100, 250, 500, 1_000, 2_500, 5_000, 10_000)
 ONESHOT_STEPS = (250, 1_000, 2_500)
 
 
-def early(experiment: Experiment, step: int, rungs: tuple[int, ...], **changes: object) -> Experiment:
+def early(
+    experiment: Experiment,
+    step: int,
+    rungs: tuple[int, ...],
+    *,
+    rounds: int,
+    schedule: str = "iterative",
+    averaged: bool = True,
+) -> Experiment:
     """The same search among networks that are pruned at `step`; tickets of the `rungs` are trained in full."""
-    return replace(experiment, prune=replace(experiment.prune, prune_step=step, **changes), rungs=rungs)
+    prune = replace(experiment.prune, prune_step=step, rounds=rounds, schedule=schedule, averaged=averaged)
+    return replace(experiment, prune=prune, rungs=rungs)
 
 
 _THREE = replace(_PAPER, trials=3)
-_EIGHTEEN = {"rounds": 18}  # the search ends at 1.9 %
+_LAST = 18  # the search ends at 1.9 %
 MNIST_EARLY = (
     _THREE,
     replace(MNIST_PAPER[2], trials=3),
-    *(early(_THREE, step, (12, 18), **_EIGHTEEN) for step in PRUNE_STEPS),
-    *(early(_THREE, step, (12,), schedule="oneshot", **_EIGHTEEN) for step in ONESHOT_STEPS),
+    *(early(_THREE, step, (12, 18), rounds=_LAST) for step in PRUNE_STEPS),
+    *(early(_THREE, step, (12,), rounds=_LAST, schedule="oneshot") for step in ONESHOT_STEPS),
 )
 # The longest of these searches cost three quarters of all of them, and are tried at the first two densities alone.
-MNIST_EARLY_20K = (_MIDDLE, *(early(_MIDDLE, step, (7, 15), **_EIGHTEEN) for step in (0, *PRUNE_STEPS[:-2])))
+MNIST_EARLY_20K = (_MIDDLE, *(early(_MIDDLE, step, (7, 15), rounds=_LAST) for step in (0, *PRUNE_STEPS[:-2])))
 
 
 # Pruning at initialisation, at the densities of rounds 12 and 18 and 20 000 steps, each method with its two controls.
@@ -98,21 +107,22 @@ def _controls(tickets: Experiment) -> Experiments:
     return tuple(Control(of=tickets, kind=kind, rungs=_TWO) for kind in ("reinit", "shuffle"))
 
 
-def _untrained(**how: object) -> Experiment:
-    return replace(_MIDDLE, prune=replace(_MIDDLE.prune, **how), rungs=_TWO)
+def _untrained(criterion: str, *, scope: str = "layerwise", passes: int = 1, budgets: str = "schedule") -> Experiment:
+    prune = replace(_MIDDLE.prune, criterion=criterion, scope=scope, passes=passes, budgets=budgets)
+    return replace(_MIDDLE, prune=prune, rungs=_TWO)
 
 
 _METHODS = (
-    _untrained(criterion="snip", scope="global"),
-    _untrained(criterion="grasp", scope="global"),
-    _untrained(criterion="synflow", scope="global", passes=100),
-    _untrained(criterion="large_init"),
+    _untrained("snip", scope="global"),
+    _untrained("grasp", scope="global"),
+    _untrained("synflow", scope="global", passes=100),
+    _untrained("large_init"),
 )
 MNIST_INIT = (
     _MIDDLE,
     *_controls(_MIDDLE),
     *(experiment for tickets in _METHODS for experiment in (tickets, *_controls(tickets))),
-    *(_untrained(criterion="random", budgets=budgets) for budgets in ("uniform", "erk")),
+    *(_untrained("random", budgets=budgets) for budgets in ("uniform", "erk")),
 )
 
 # SNIP under the protocol of its authors' code: gradient descent with momentum, minibatches of 100, 10 000 steps, half
@@ -135,8 +145,8 @@ MNIST_SNIP = (
 
 # The same for a hundred epochs, the learning rate falling to a tenth every 25 000 steps: how DZ19 trains what it
 # compares SNIP with.
-_LONG = {"steps": 60_000, "decay_every": 25_000, "eval_every": 500, "test_every": 500}
-MNIST_SNIP_LONG = tuple(replace(one, trials=3, train=replace(one.train, **_LONG)) for one in MNIST_SNIP)
+_LONG = replace(_SNIP.train, steps=60_000, decay_every=25_000, eval_every=500, test_every=500)
+MNIST_SNIP_LONG = tuple(replace(one, trials=3, train=_LONG) for one in MNIST_SNIP)
 
 # Filters removed before convergence, from a convolutional LeNet trained for eleven epochs.
 MNIST_FILTERS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
 from lthcore.experiments.labels import within
@@ -48,6 +49,12 @@ class Preset(Sequence[AnyExperiment]):
                 f"two experiments of a preset would share their results: {', '.join(sorted(twice))}; they differ at "
                 f"most in trials, rounds, rungs or draws"
             )
+
+    @overload
+    def __getitem__(self, place: int) -> AnyExperiment: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[AnyExperiment, ...]: ...
 
     def __getitem__(self, place: int | slice) -> AnyExperiment | tuple[AnyExperiment, ...]:
         return self.experiments[place]
@@ -141,7 +148,7 @@ def price(preset: Sequence[AnyExperiment], store: Store) -> float | None:
 
 def _work(preset: Sequence[AnyExperiment]) -> dict[str, tuple[Experiment | Control, tuple[tuple[int, int], ...]]]:
     """Identity → experiment and networks, of all that must be trained."""
-    work = {}
+    work: dict[str, tuple[Experiment | Control, tuple[tuple[int, int], ...]]] = {}
     for experiment in preset:
         if isinstance(experiment, FilterExperiment):
             continue

@@ -16,11 +16,12 @@ from lthcore.training.config import TrainConfig
 # validation set is scored once an epoch and sets the early stop by micro-F1. Pruning rates are those of LeNet.
 EPOCHS = 14
 _R90_EPOCH, _R10_EPOCH = 139, 117  # steps that take every training document once
+_TEXT = TextConfig()
 KIM = Experiment(
     dataset="reuters-r90",
     model="kim_cnn",
     model_options=(("variant", "nonstatic"),),
-    text=TextConfig(),
+    text=_TEXT,
     train=TrainConfig(
         steps=EPOCHS * _R90_EPOCH,
         batch_size=50,
@@ -37,12 +38,12 @@ KIM = Experiment(
 )
 
 
-def _variant(experiment: Experiment, variant: str, **changes: object) -> Experiment:
-    return replace(experiment, model_options=(("variant", variant),), **changes)
+def _variant(experiment: Experiment, variant: str) -> Experiment:
+    return replace(experiment, model_options=(("variant", variant),))
 
 
-def _dense(experiment: Experiment, **changes: object) -> Experiment:
-    return replace(experiment, prune=replace(experiment.prune, rounds=0), **changes)
+def _dense(experiment: Experiment) -> Experiment:
+    return replace(experiment, prune=replace(experiment.prune, rounds=0))
 
 
 _KIM_R10 = replace(
@@ -61,11 +62,11 @@ REUTERS_R90 = (
     Control(of=KIM, kind="shuffle", rungs=(8, 14)),
     replace(KIM, prune=replace(KIM.prune, criterion="large_init"), rungs=(8, 14)),
 )
-_STATIC_R10 = _variant(_KIM_R10, "static", prune=replace(KIM.prune, rounds=15))
+_STATIC_R10 = _variant(replace(_KIM_R10, prune=replace(KIM.prune, rounds=15)), "static")
 REUTERS_R10 = (_STATIC_R10, Control(of=_STATIC_R10, kind="reinit", rungs=(7, 12, 15)))
 # Dense networks of the variants that are not searched for tickets.
 REUTERS_VARIANTS = tuple(_dense(_variant(KIM, variant)) for variant in ("rand", "static", "multichannel"))
-REUTERS_R115 = (_dense(replace(KIM, dataset="reuters-r115"), trials=1),)
+REUTERS_R115 = (_dense(replace(KIM, dataset="reuters-r115", trials=1)),)
 # Tickets of documents found after one, two and five of the fourteen epochs. The average of the weights that is scored
 # lags behind them, far after one epoch, so that short searches are repeated with the weights themselves.
 REUTERS_EARLY = (
@@ -81,7 +82,7 @@ REUTERS_BILSTM = (
         KIM,
         model="bilstm",
         model_options=(),
-        text=replace(KIM.text, length=100),
+        text=replace(_TEXT, length=100),
         train=replace(KIM.train, steps=10 * _R90_EPOCH, test_every=10 * _R90_EPOCH),
         prune=replace(KIM.prune, rounds=8),
         trials=1,

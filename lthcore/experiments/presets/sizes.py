@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
 from lthcore.pruning.config import PruneConfig
+from lthcore.text.config import TextConfig
+from lthcore.training.config import TrainConfig
+
+_Trained = TypeVar("_Trained", bound=Experiment | FilterExperiment)
 
 
 def adjusted(
@@ -30,18 +34,18 @@ def adjusted(
 def _resized(
     experiment: AnyExperiment, trials: int | None, rounds: int | None, steps: int | None
 ) -> AnyExperiment | None:
-    changes: dict[str, object] = {} if trials is None else {"trials": trials}
-    if steps is not None:
-        changes["train"] = replace(experiment.train, steps=steps)
-    resized = changed_tickets(experiment, lambda tickets: replace(tickets, **changes))
+    resized: AnyExperiment
+    if isinstance(experiment, Control):
+        resized = replace(experiment, of=_longer(experiment.of, trials, steps))
+    else:
+        resized = _longer(experiment, trials, steps)
     return resized if rounds is None else _up_to(resized, rounds)
 
 
-def changed_tickets(experiment: AnyExperiment, change: Callable[[AnyExperiment], AnyExperiment]) -> AnyExperiment:
-    """The experiment after a change, where it is a control, the same one of the tickets after the change."""
-    if isinstance(experiment, Control):
-        return replace(experiment, of=change(experiment.of))
-    return change(experiment)
+def _longer(experiment: _Trained, trials: int | None, steps: int | None) -> _Trained:
+    """The same with so many trials, each of so many steps."""
+    train = experiment.train if steps is None else replace(experiment.train, steps=steps)
+    return replace(experiment, trials=experiment.trials if trials is None else trials, train=train)
 
 
 def _up_to(experiment: AnyExperiment, last: int) -> AnyExperiment | None:
@@ -71,26 +75,27 @@ def smoke(preset: Experiments, dataset: str) -> tuple[AnyExperiment, ...]:
 
 
 def _smoke(experiment: AnyExperiment, dataset: str) -> AnyExperiment:
+    text, train = _brief(experiment.text, experiment.train)
     if isinstance(experiment, FilterExperiment):
-        filters = experiment.filters
-        every = _steps(experiment) // (4 * filters.removals)
-        return _briefly(experiment, dataset, trials=1, filters=replace(filters, every=every))
+        filters = replace(experiment.filters, every=train.steps // (4 * experiment.filters.removals))
+        return replace(experiment, dataset=dataset, text=text, train=train, trials=1, filters=filters)
     last = min(experiment.prune.rounds, 2 if experiment.text else 4)
     rungs = tuple(range(1, last + 1)[-len(experiment.rungs) :]) if experiment.rungs else ()  # as many, the last
     shorter = _extent(experiment, replace(experiment.prune, rounds=last), rungs)
-    return changed_tickets(shorter, lambda tickets: _briefly(tickets, dataset, trials=2, prune=_soon(tickets.prune)))
+    tickets = shorter.of if isinstance(shorter, Control) else shorter
+    tickets = replace(tickets, dataset=dataset, text=text, train=train, trials=2, prune=_soon(tickets.prune))
+    return replace(shorter, of=tickets) if isinstance(shorter, Control) else tickets
 
 
-def _briefly(experiment: Experiment | FilterExperiment, dataset: str, **changes: object) -> AnyExperiment:
-    """Other data, few steps, small word vectors, and further changes."""
-    text, train = experiment.text, experiment.train
+def _brief(text: TextConfig | None, train: TrainConfig) -> tuple[TextConfig | None, TrainConfig]:
+    """Small word vectors, few steps."""
     options = train.optimizer_options
     if text:
         text = replace(text, length=40, dimension=8, min_count=2, epochs=2)
         options = tuple((name, 0.9 if name == "ema_momentum" else value) for name, value in options)
     train = replace(
         train,
-        steps=_steps(experiment),
+        steps=40 if text else 120,
         decay_every=min(train.decay_every, 50),
         warmup=min(train.warmup, 20),
         schedule_steps=0,
@@ -98,11 +103,7 @@ def _briefly(experiment: Experiment | FilterExperiment, dataset: str, **changes:
         test_every=20,
         optimizer_options=options,
     )
-    return replace(experiment, dataset=dataset, text=text, train=train, **changes)
-
-
-def _steps(experiment: AnyExperiment) -> int:
-    return 40 if experiment.text else 120
+    return text, train
 
 
 def _soon(prune: PruneConfig) -> PruneConfig:
