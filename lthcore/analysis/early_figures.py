@@ -101,12 +101,12 @@ def cost_curve(
     for density, look in zip(densities, looks, strict=True):
         networks = _of_density(frame, density)
         bites = networks["schedule"] == "oneshot"
-        hollow = {"linestyle": "none", "marker": "D", "markerfacecolor": "white", "label": f"{look.label}, one-shot"}
-        for some, options in ((networks[~bites], {}), (networks[bites], hollow)):
+        oneshot = Role(f"{look.label}, one-shot", look.color, "none", "D")
+        for some, role, hollow in ((networks[~bites], look, False), (networks[bites], oneshot, True)):
             if len(some):
                 costs = _over_trials(some, "experiment", "search_steps")["mean"].sort_values()
                 found = scale * _over_trials(some, "experiment", value).loc[costs.index]
-                bars(ax, costs, found, look, **options)
+                bars(ax, costs, found, role, hollow=hollow)
     return symlog_steps(ax, "steps spent on the search", linthresh)
 
 
@@ -253,9 +253,7 @@ def _over_trials(frame: pd.DataFrame, by: str, value: str) -> pd.DataFrame:
     return frame.groupby([by, "trial"])[value].mean().groupby(by).agg(["mean", "min", "max"])
 
 
-def _overlaps(
-    ax: Axes, steps: np.ndarray, overlaps: np.ndarray, looks: Sequence[Role], chances: Sequence[float]
-) -> Axes:
+def _overlaps(ax: Axes, steps: np.ndarray, overlaps: np.ndarray, looks: Sequence[Role], chances: np.ndarray) -> Axes:
     """A line per look of overlaps (looks, trials, steps), each with the dotted line of chance."""
     for trials, look, chance in zip(overlaps, looks, chances, strict=True):
         band(ax, steps, {"mean": trials.mean(axis=0), "min": trials.min(axis=0), "max": trials.max(axis=0)}, look)

@@ -49,13 +49,20 @@ def band(ax: Axes, x: np.ndarray, table: Mapping[str, np.ndarray], look: Role) -
         table: columns ``mean, min, max``, each (N,).
         look: of the line.
     """
-    options = {"color": look.color, "linestyle": look.style, "marker": look.marker, "markersize": 4}
-    ax.plot(x, table["mean"], label=look.label, **options)
+    ax.plot(
+        x,
+        table["mean"],
+        color=look.color,
+        linestyle=look.style,
+        marker=look.marker,
+        markersize=4,
+        label=look.label,
+    )
     ax.fill_between(x, table["min"], table["max"], color=look.color, alpha=0.12, lw=0)
 
 
 def bars(
-    ax: Axes, at: np.ndarray, table: pd.DataFrame, look: Role, *, sideways: bool = False, **options: object
+    ax: Axes, at: np.ndarray, table: pd.DataFrame, look: Role, *, sideways: bool = False, hollow: bool = False
 ) -> None:
     """Points with bars from the least to the most.
 
@@ -65,16 +72,25 @@ def bars(
         table: columns ``mean, min, max``, N rows.
         look: of points and line; `sideways` there is no line.
         sideways: whether values run along the horizontal axis.
-        options: of `Axes.errorbar`, instead of those of the look.
+        hollow: whether points are white inside.
     """
     # Rounding can put the mean of equal values below their minimum, which no bar can show.
     reach = np.maximum([table["mean"] - table["min"], table["max"] - table["mean"]], 0)
-    style = {"color": look.color, "linestyle": "none" if sideways else look.style, "marker": look.marker}
-    style |= {"label": look.label, "markersize": 6, "elinewidth": 1, "capsize": 2} | options
-    if sideways:
-        ax.errorbar(table["mean"], at, xerr=reach, **style)
-    else:
-        ax.errorbar(at, table["mean"], yerr=reach, **style)
+    x, y = (table["mean"], at) if sideways else (at, table["mean"])
+    ax.errorbar(
+        x,
+        y,
+        xerr=reach if sideways else None,
+        yerr=None if sideways else reach,
+        color=look.color,
+        linestyle="none" if sideways else look.style,
+        marker=look.marker,
+        markerfacecolor="white" if hollow else look.color,
+        label=look.label,
+        markersize=6,
+        elinewidth=1,
+        capsize=2,
+    )
 
 
 def dense_band(frame: pd.DataFrame, ax: Axes, value: str, scale: float, *, vertical: bool = False) -> None:

@@ -18,6 +18,9 @@ from lthcore.analysis.measurements.stability import ALPHAS
 from lthcore.experiments.labels import plain
 from lthcore.pruning.mask import Mask
 
+# A word of Matplotlib's, or where dashes begin, and how long they and the gaps between them are.
+LineStyle = str | tuple[int, tuple[int, ...]]
+
 
 @dataclass(frozen=True)
 class Role:
@@ -32,7 +35,7 @@ class Role:
 
     label: str
     color: str
-    style: str
+    style: LineStyle
     marker: str
 
 
@@ -256,6 +259,6 @@ def _shades(rounds: Sequence[int]) -> dict[int, tuple[float, ...]]:
     return dict(zip(rounds, plt.get_cmap("viridis_r")(np.linspace(0.1, 1.0, len(rounds))), strict=True))
 
 
-def _steps(ax: Axes, counts: np.ndarray, edges: np.ndarray, **style: object) -> None:
+def _steps(ax: Axes, counts: np.ndarray, edges: np.ndarray, color: str | tuple[float, ...], label: str) -> None:
     """A histogram as an outline of area one."""
-    ax.stairs(counts / max(counts.sum(), 1) / np.diff(edges), edges, lw=1.4, **style)
+    ax.stairs(counts / max(counts.sum(), 1) / np.diff(edges), edges, lw=1.4, color=color, label=label)

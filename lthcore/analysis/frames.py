@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from lthcore.experiments import labels
-from lthcore.experiments.experiment import Experiments
+from lthcore.experiments.experiment import Control, Experiment, Experiments, FilterExperiment
 from lthcore.experiments.records import Record
 from lthcore.experiments.store import Store
 from lthcore.text import metrics
@@ -115,10 +115,11 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
 
     Labels that several experiments of the frame would share end in the beginning of the experiment's hash.
     """
-    rows, experiments = [], {}
+    rows = []
+    experiments: dict[str, Experiment | Control] = {}
     for record in records:
         rows.append(row(record))
-        experiments.setdefault(rows[-1]["experiment"], record.experiment)
+        experiments.setdefault(record.experiment.identity, record.experiment)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.assign(label=table["experiment"].map(labels.distinct(experiments.values())))
 
@@ -132,6 +133,7 @@ def results(store: Store, experiments: Experiments) -> pd.DataFrame:
     return frame(
         store.load(experiment, trial, *network)
         for experiment in experiments
+        if not isinstance(experiment, FilterExperiment)  # of which no network is stored
         for trial in range(experiment.trials)
         for network in experiment.networks
     )

@@ -13,16 +13,15 @@ from time import perf_counter
 import numpy as np
 
 from lthcore import datasets
-from lthcore.analysis.measurements import corpus, settling, shrunk, stability, survivors
+from lthcore.analysis.measurements import corpus, filters, settling, shrunk, stability, survivors
 from lthcore.experiments import trials
-from lthcore.experiments.experiment import AnyExperiment, Experiment, FilterExperiment
+from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
 from lthcore.experiments.records import UNTRAINED, Measurement
 from lthcore.experiments.store import Store
 from lthcore.files import environment
 from lthcore.lottery import early_weights, train
 from lthcore.pruning.seeds import Seeds
 from lthcore.pruning.ticket import Ticket, rewind, shuffle
-from lthcore.shrinking import filters
 from lthcore.training.trainer import Trainer
 
 # The rung nearest to the 10.7 % at which FDRC19 measures LeNet's stability.
@@ -113,26 +112,16 @@ def _within(rounds: tuple[int, ...], experiment: Experiment) -> list[int]:
     return [round for round in rounds if round <= last] or [max(last, 1)]
 
 
-def measure_filters(_: None, experiment: FilterExperiment, trial: int, store: Store) -> dict[str, np.ndarray]:
-    """Filter pruning before convergence and training from scratch; values are those of `filters.compare`."""
-    return dict(filters.compare(experiment, trial))
-
-
-def describe_corpus(_: None, experiment: Experiment, trial: int, store: Store) -> dict[str, np.ndarray]:
-    """The documents of an experiment; values are those of `corpus`."""
-    return corpus.describe(experiment)
-
-
-Measure = Callable[[Trainer | None, AnyExperiment, int, Store], Mapping[str, np.ndarray]]
-
-MEASUREMENTS: dict[str, Measure] = {
+# Kinds that look at the tickets of a search, and train its networks again.
+OF_TICKETS: dict[str, Callable[[Trainer, Experiment, int, Store], dict[str, np.ndarray]]] = {
     "stability": measure_stability,
     "anatomy": measure_anatomy,
     "settling": measure_settling,
     "shrunk": measure_shrunk,
-    "filters": measure_filters,
-    "corpus": describe_corpus,
 }
+
+# All kinds: besides, networks of fewer filters, as `filters.compare` has them, and documents, as `corpus.describe` has.
+MEASUREMENTS = (*OF_TICKETS, "filters", "corpus")
 
 # Kinds that look at weights on pixels, layer after dense layer.
 _OF_PIXELS = ("anatomy", "shrunk")
@@ -157,8 +146,11 @@ def run(kind: str, experiment: AnyExperiment, store: Store, executor: Executor) 
             future.cancel()
 
 
-def check(kind: str, experiment: AnyExperiment) -> None:
+def check(kind: str, experiment: AnyExperiment) -> Experiment | FilterExperiment:
     """Refuse what cannot be measured.
+
+    Returns:
+        The experiment, which is no control then.
 
     Raises:
         ValueError: for an unknown kind, an experiment that is no search, documents asked for where there are none, or a
@@ -166,14 +158,14 @@ def check(kind: str, experiment: AnyExperiment) -> None:
     """
     if kind not in MEASUREMENTS:
         raise ValueError(f"unknown measurement {kind!r}; known are {', '.join(MEASUREMENTS)}")
-    removes = isinstance(experiment, FilterExperiment)
-    if (kind == "filters") != removes:
-        what = "prunes filters, so 'filters' is what to measure" if removes else "has no filters to prune"
-        raise ValueError(f"{experiment.identity} {what}")
-    if removes:
+    if isinstance(experiment, FilterExperiment):
+        if kind != "filters":
+            raise ValueError(f"{experiment.identity} prunes filters, so 'filters' is what to measure")
         trials.check_registered(experiment)
-        return
-    if not experiment.is_chain:
+        return experiment
+    if kind == "filters":
+        raise ValueError(f"{experiment.identity} has no filters to prune")
+    if isinstance(experiment, Control) or not experiment.is_chain:
         raise ValueError(f"{experiment.identity} is no search, so it has no tickets of its own to measure")
     trials.check_registered(experiment)
     documents = experiment.dataset in datasets.TEXTS and experiment.text is not None
@@ -181,27 +173,41 @@ def check(kind: str, experiment: AnyExperiment) -> None:
         raise ValueError(f"{experiment.identity} is not about documents, so there is no corpus to describe")
     if kind in _OF_PIXELS and documents:
         raise ValueError(f"{experiment.identity} reads documents; {kind} looks at weights on pixels")
+    return experiment
 
 
 def complete(kind: str, experiment: AnyExperiment, trial: int, store: Store) -> None:
-    """Take one measurement, unless it is stored. Networks of the search that are missing are trained first."""
+    """Take one measurement, unless it is stored. Networks of the search that are missing are trained first.
+
+    Raises:
+        ValueError: for what `check` refuses.
+    """
+    measured = check(kind, experiment)
     environment.describe()  # now: a commit made while this runs did not compute it
-    trained = kind not in (*UNTRAINED, "filters")
-    if trained:
-        trials.complete(experiment, trial, store)
-    with store.lock(experiment, trial, kind):
-        if store.has_measurement(kind, experiment, trial):
-            return
-        trainer, begin = trials.trainer_of(experiment) if trained else None, perf_counter()
-        values = MEASUREMENTS[kind](trainer, experiment, trial, store)
-        store.save_measurement(
-            Measurement(
-                kind=kind,
-                experiment=experiment,
-                trial=trial,
-                values=values,
-                seconds=perf_counter() - begin,
-                machine=trainer.machine if trainer else {},
-                environment=environment.describe(),
-            )
-        )
+    if kind in OF_TICKETS:
+        trials.complete(measured, trial, store)
+    with store.lock(measured, trial, kind):
+        if not store.has_measurement(kind, measured, trial):
+            store.save_measurement(_taken(kind, measured, trial, store))
+
+
+def _taken(kind: str, experiment: Experiment | FilterExperiment, trial: int, store: Store) -> Measurement:
+    machine: Mapping[str, object] = {}
+    begin = perf_counter()
+    if isinstance(experiment, FilterExperiment):
+        values = filters.compare(experiment, trial)
+    elif kind in OF_TICKETS:
+        trainer = trials.trainer_of(experiment)
+        machine, begin = trainer.machine, perf_counter()
+        values = OF_TICKETS[kind](trainer, experiment, trial, store)
+    else:
+        values = corpus.describe(experiment)
+    return Measurement(
+        kind=kind,
+        experiment=experiment,
+        trial=trial,
+        values=values,
+        seconds=perf_counter() - begin,
+        machine=machine,
+        environment=environment.describe(),
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from lthcore import models
+from lthcore.analysis import measure
 from lthcore.analysis.filter_tables import NETWORKS
-from lthcore.analysis.measurements import filters as comparison
 from lthcore.experiments.experiment import FilterExperiment
+from lthcore.experiments.store import Store
 from lthcore.files.array_files import unpacked
 from lthcore.models import variables
 from lthcore.pruning.seeds import Seeds
@@ -30,8 +33,12 @@ TINY = FilterExperiment(
 
 
 @pytest.fixture(scope="module")
-def values() -> dict[str, np.ndarray]:
-    return comparison.compare(TINY, 0)
+def values(tmp_path_factory) -> dict[str, np.ndarray]:
+    """As the command line takes them: measured, stored, read back."""
+    store = Store(tmp_path_factory.mktemp("results"))
+    with ThreadPoolExecutor(1) as executor:
+        assert list(measure.run("filters", TINY, store, executor)) == [1]
+    return store.load_measurement("filters", TINY, 0).values
 
 
 def test_every_network_is_compared_in_every_number(values):

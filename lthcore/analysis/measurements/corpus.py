@@ -16,7 +16,8 @@ from lthcore.experiments.experiment import Experiment
 from lthcore.files.array_files import packed, unpacked
 from lthcore.text import baselines, tables, vectors
 from lthcore.text.baselines import Baseline, Texts
-from lthcore.text.vocabulary import encode
+from lthcore.text.config import TextConfig
+from lthcore.text.vocabulary import Unknown, encode
 
 # Words whose neighbours tell whether the language model has understood what the wire is about.
 PROBES = ("oil", "wheat", "profit", "bank", "tariff", "merger", "rates", "tonnes")
@@ -33,8 +34,11 @@ def describe(experiment: Experiment) -> dict[str, np.ndarray]:
         distinct training words, vocabulary, those with a vector; ``tokens/known``, share of the test tokens whose word
         has a vector; ``neighbours`` and ``cosines``, one row per probe; ``image``, one document; and the baselines.
     """
+    config = experiment.text
+    if config is None:
+        raise ValueError(f"{experiment.identity} is not about documents, so there is no corpus to describe")
     corpus_name, group_name = documents.GROUPS[experiment.dataset]
-    config, corpus = experiment.text, documents.corpus(corpus_name)
+    corpus = documents.corpus(corpus_name)
     group = corpora.group(corpus, group_name, documents=config.documents, bodiless=config.bodiless)
     reading = documents.read(corpus, config)
     train, validation = documents.held_out(group.train, reading.held)
@@ -52,7 +56,7 @@ def describe(experiment: Experiment) -> dict[str, np.ndarray]:
         "words": np.array([len(distinct), len(reading.vocabulary.index), len(known)], np.int32),
         "tokens/known": np.array(np.mean(tokens)),
         **_neighbours(reading),
-        "image": _image(experiment, reading, group),
+        "image": _image(config, reading, group),
         **_baselines(group, train, validation),
     }
 
@@ -91,13 +95,13 @@ def _neighbours(reading: documents.Reading) -> dict[str, np.ndarray]:
     }
 
 
-def _image(experiment: Experiment, reading: documents.Reading, group: Group) -> np.ndarray:
+def _image(config: TextConfig, reading: documents.Reading, group: Group) -> np.ndarray:
     """The first test document nearest to the median length, float16 (length, D); words without a vector are zero."""
     lengths = np.array([len(document.tokens) for document in group.test])
     chosen = group.test[int(np.argmin(np.abs(lengths - np.median(lengths))))]
-    table = tables.table(reading.vocabulary, reading.vectors, experiment.text.oov)
-    unknown = "skip" if experiment.text.oov == "skip" else "token"
-    ids = encode([chosen.tokens], reading.vocabulary, experiment.text.length, unknown=unknown)[0]
+    table = tables.table(reading.vocabulary, reading.vectors, config.oov)
+    unknown: Unknown = "skip" if config.oov == "skip" else "token"
+    ids = encode([chosen.tokens], reading.vocabulary, config.length, unknown=unknown)[0]
     return tables.image(ids, table.vectors).astype(np.float16)
 
 

@@ -73,15 +73,15 @@ def compare(
         ``name/errors``, the test error at each of `ALPHAS` on the line between its two ends.
     """
     found: dict[str, np.ndarray] = {}
-    dense: list[Weights] = []
+    dense: tuple[Weights, Weights] | None = None
     for name, ticket in tickets.items():
-        ends = [trainer.train(ticket, order=orders(number)).final for number in (0, 1)]
-        dense = dense or ends
-        errors = [1 - trainer.test(interpolate(*ends, alpha))["accuracy"] for alpha in ALPHAS]
+        left, right = (trainer.train(ticket, order=orders(number)).final for number in (0, 1))
+        dense = dense or (left, right)
+        errors = [1 - trainer.test(interpolate(left, right, alpha))["accuracy"] for alpha in ALPHAS]
         found |= {
-            f"{name}/order_distance": np.array(distance(*ends, ticket.mask)),
+            f"{name}/order_distance": np.array(distance(left, right, ticket.mask)),
             f"{name}/pruning_distance": np.array(
-                [distance(*pair, ticket.mask) for pair in zip(ends, dense, strict=True)]
+                [distance(end, other, ticket.mask) for end, other in zip((left, right), dense, strict=True)]
             ),
             f"{name}/errors": np.array(errors),
         }
