@@ -209,8 +209,8 @@ def test_the_page_holds_the_data_and_its_script_beside_them(site, found):
 def test_without_a_script_the_page_shows_the_still_figure_and_says_so(site):
     page = re.sub(r"<script.*?</script>", "", (site / "explorer.html").read_text(), flags=re.DOTALL)
     assert re.search(r"<noscript>.*needs JavaScript.*</noscript>", page, re.DOTALL)
-    image = re.search(r'<figure[^>]*>\s*<img alt="What the figure shows\." src="([^"]+\.png)"', page).group(1)
-    assert (site / image).read_bytes().startswith(b"\x89PNG")
+    image = re.search(r'<figure[^>]*>\s*<img alt="What the figure shows\." src="([^"]+\.svg)"', page).group(1)
+    assert "<svg" in (site / image).read_text()[:1_000]
     assert "What there is to see." in page
     assert "Fig. 1" in (site / "index.html").read_text()
 
@@ -225,7 +225,7 @@ def test_on_paper_there_is_the_figure_alone(source, tmp_path):
     assert build(source, tmp_path, "latex").returncode == 0
     text = (tmp_path / "small.tex").read_text()
     assert re.search(r"\\sphinxincludegraphics[^\n]*mnist-paper-explorer", text)
-    assert (tmp_path / "mnist-paper-explorer.png").is_file()
+    assert (tmp_path / "mnist-paper-explorer.pdf").is_file()
     assert '"pixels"' not in text
 
 
