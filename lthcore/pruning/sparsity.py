@@ -23,8 +23,8 @@ class CubicSchedule:
 
     Example:
         >>> schedule = CubicSchedule(final=0.2, begin=0, end=200, every=50)
-        >>> [round(schedule.density(step), 3) for step in schedule.steps]
-        [1.0, 0.537, 0.3, 0.212, 0.2]
+        >>> [round(schedule.density(step), 2) for step in schedule.steps]
+        [1.0, 0.54, 0.3, 0.21, 0.2]
 
     Source: {cite}`ZG17`, which counts sparsity, one minus density.
     """
