@@ -103,7 +103,8 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object] | None 
     Raises:
         ParameterError: for a parameter the chapter does not have; nothing is executed.
         papermill.PapermillExecutionError: if a cell fails; `target` is not written.
-        RuntimeError: if the text names a value that no cell has glued; `target` is not written.
+        RuntimeError: if the text names a value that no cell has glued; `target` is not written. With other parameters
+            than its own a chapter may have nothing to say there: then the name stays.
     """
     parameters = dict(parameters or {})
     with tempfile.TemporaryDirectory() as folder:
@@ -116,9 +117,9 @@ def execute(source: Path, target: Path, parameters: Mapping[str, object] | None 
             str(plain), str(executed), parameters, cwd=str(source.parent), progress_bar=False, log_output=False
         )
         notebook = _stripped(nbformat.read(executed, as_version=4))
-    values = glued(notebook)
+    values = _Named(glued(notebook))
     prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    if unknown := {name for cell in prose for name in GLUED.findall(cell.source)} - set(values):
+    if not parameters and (unknown := {name for cell in prose for name in GLUED.findall(cell.source)} - set(values)):
         raise RuntimeError(
             f"{source.name} names {', '.join(sorted(unknown))}, but no cell glues it; `chapter.put` does that"
         )

@@ -41,7 +41,7 @@ def installed(tmp_path):
     """`installed(**variables)`: what the package tells when its files lie in a folder of packages, without the rest."""
     site, here = tmp_path / "site", tmp_path / "here"
     here.mkdir()
-    for name in ("files", "registry.py", "checks.py", "__init__.py"):
+    for name in ("files", "registry.py", "checks.py", "__init__.py", "__init__.pyi"):
         source, target = Path(lthcore.__file__).parent / name, site / "lthcore" / name
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
 

@@ -86,9 +86,9 @@ def register(name: str, experiments: Experiments, *, about: str, chapter: str = 
 
     Example:
         >>> tickets = Experiment(dataset="digits", trials=1)
-        >>> register("mine", [tickets], about="One search on the digits.").data
+        >>> register("digits-once", [tickets], about="One search on the digits.").data
         ('digits',)
-        >>> PRESETS.remove("mine")
+        >>> PRESETS.remove("digits-once")
     """
     return PRESETS.register(name, Preset(tuple(experiments), about, chapter), replace=replace)
 
@@ -110,10 +110,10 @@ def labels(name: str) -> dict[str, str]:
 
     Example:
         >>> tickets = Experiment(dataset="digits", trials=1)
-        >>> both = register("mine", [tickets, Control(of=tickets, kind="reinit")], about="A search and its control.")
-        >>> list(labels("mine").values())
-        ['mine · tickets', 'mine · reinit']
-        >>> PRESETS.remove("mine")
+        >>> both = register("digits-twice", [tickets, Control(of=tickets, kind="reinit")], about="A search, a control.")
+        >>> list(labels("digits-twice").values())
+        ['digits-twice · tickets', 'digits-twice · reinit']
+        >>> PRESETS.remove("digits-twice")
     """
     return within(name, PRESETS[name])
 
