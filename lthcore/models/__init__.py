@@ -1,4 +1,4 @@
-"""Keras models by name, with explicit layer names; every model ends in logits."""
+"""Keras models by name, in an open registry; those of the package have explicit layer names and end in logits."""
 
 from __future__ import annotations
 
@@ -9,13 +9,46 @@ import keras
 
 from lthcore.models import text_networks
 from lthcore.models.lenet import lenet_5, lenet_300_100
+from lthcore.registry import Registry
 
-MODELS: dict[str, Callable[..., keras.Model]] = {
-    "lenet_300_100": lenet_300_100,
-    "lenet_5": lenet_5,
-    "kim_cnn": text_networks.kim_cnn,
-    "bilstm": text_networks.bilstm,
-}
+Build = Callable[..., keras.Model]
+
+MODELS: Registry[Build] = Registry(
+    "model",
+    "lth.models.register(name, build)",
+    values={
+        "lenet_300_100": lenet_300_100,
+        "lenet_5": lenet_5,
+        "kim_cnn": text_networks.kim_cnn,
+        "bilstm": text_networks.bilstm,
+    },
+)
+MODELS.seal()
+
+
+def register(name: str, build: Build, *, replace: bool = False) -> Build:
+    """Give a model a name that an experiment can store.
+
+    Args:
+        name: the name.
+        build: a function of the shape of one example, the number of classes, and options, which gives a built model.
+        replace: take a name that is taken, unless it is one of the package's own.
+
+    Returns:
+        The function.
+
+    Raises:
+        ValueError: if the name is taken or no word.
+
+    Example:
+        >>> def linear(input_shape, classes):
+        ...     layers = [keras.layers.Flatten(), keras.layers.Dense(classes, name="output")]
+        ...     return keras.Sequential([keras.Input(input_shape), *layers])
+        >>> register("linear", linear)((8, 8, 1), 10).count_params()
+        650
+        >>> MODELS.remove("linear")
+    """
+    return MODELS.register(name, build, replace=replace)
 
 
 def build(name: str, input_shape: tuple[int, ...], classes: int, **options: object) -> keras.Model:
@@ -30,8 +63,6 @@ def build(name: str, input_shape: tuple[int, ...], classes: int, **options: obje
     Raises:
         ValueError: for an unknown name or option; the message lists the known ones.
     """
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
     known = list(inspect.signature(MODELS[name]).parameters)[2:]
     if wrong := sorted(set(options) - set(known)):
         raise ValueError(f"model {name!r} has no option {', '.join(wrong)}; it has {', '.join(known) or 'none'}")
