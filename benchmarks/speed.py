@@ -44,8 +44,7 @@ def data() -> Dataset:
 def ours(trainer: Trainer, steps: int) -> float:
     """Seconds of `steps` training steps without evaluation, compiled beforehand."""
     ticket = Ticket.dense(trainer.fresh(np.random.default_rng(0)), trainer.prunable)
-    trainer.engine.prepare(evaluate=False)
-    with trainer.start(ticket, order=np.random.default_rng(1), stop=steps) as session:
+    with trainer.start(ticket, order=np.random.default_rng(1), stop=steps, evaluate=False) as session:
         begin = perf_counter()
         session.advance(to=steps, evaluate=False)
         return perf_counter() - begin

@@ -96,7 +96,7 @@ def worst_gradient(both: dict[str, Trainer], examples: Dataset) -> float:
 def seconds(trainer: Trainer, steps: int) -> float:
     """Seconds of `steps` training steps, compiled beforehand."""
     ticket = Ticket.dense(variables.read(trainer.model), trainer.prunable)
-    with trainer.start(ticket, order=np.random.default_rng(1), stop=steps) as session:
+    with trainer.start(ticket, order=np.random.default_rng(1), stop=steps, evaluate=False) as session:
         begin = perf_counter()
         session.advance(to=steps, evaluate=False)
         return perf_counter() - begin

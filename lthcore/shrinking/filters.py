@@ -160,9 +160,8 @@ def _advance(
     begin, (start, stop) = perf_counter(), span
     # A network is trained on from its weights, not from an average that lags behind them.
     trainer = Trainer(model, data, config.without_average())
-    trainer.engine.prepare(evaluate=False)
     ticket = Ticket(Mask.dense(weights, trainer.prunable), weights, start)
-    with trainer.start(ticket, order=seeds.order(0), stop=stop) as session:
+    with trainer.start(ticket, order=seeds.order(0), stop=stop, evaluate=False) as session:
         compiled = perf_counter()
         session.advance(to=stop, evaluate=False)
         return session.weights, compiled - begin, perf_counter() - compiled

@@ -30,6 +30,7 @@ class Session:
         examples: number of training examples.
         varying: which inputs differ between training examples, for criteria that ask.
         probe: derivatives of the network, for criteria that ask.
+        compile_seconds: time spent compiling before it.
 
     Example:
         >>> import numpy as np
@@ -58,9 +59,11 @@ class Session:
         examples: int,
         varying: Callable[[], np.ndarray],
         probe: Probe,
+        compile_seconds: float = 0.0,
     ) -> None:
         self._engine, self._config, self._ticket, self._stop = engine, config, ticket, stop
         self._varying, self._probe = varying, probe
+        self.compile_seconds = compile_seconds
         noise, shuffle = order.spawn(2)
         engine.begin(ticket, noise)
         engine.owner = self
@@ -201,6 +204,7 @@ class Session:
             test=report.test,
             counts=report.counts,
             seconds=perf_counter() - self._begun,
+            compile_seconds=self.compile_seconds,
             machine=self._engine.machine,
         )
 

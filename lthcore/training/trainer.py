@@ -142,22 +142,24 @@ class Trainer:
         start, last, kept = ticket.at_step, stop or self.config.steps, frozenset(keep)
         if any(not start <= k <= last for k in kept):
             raise ValueError(f"cannot train from step {start} to {last} and keep the weights of steps {sorted(kept)}")
-        compile_seconds = self.engine.prepare(evaluate=True)
         snapshots = {start: ticket.weights} if start in kept else {}
         with self.start(ticket, order=order, stop=last) as session:
             for step in sorted(kept - {start}):
                 session.advance(to=step)
                 snapshots[step] = session.weights
             run = session.finish()
-        return replace(run, snapshots=snapshots, compile_seconds=compile_seconds)
+        return replace(run, snapshots=snapshots)
 
-    def start(self, ticket: Ticket, *, order: np.random.Generator, stop: int | None = None) -> Session:
+    def start(
+        self, ticket: Ticket, *, order: np.random.Generator, stop: int | None = None, evaluate: bool = True
+    ) -> Session:
         """Begin a training that can be entered between any two of its steps.
 
         Args:
             ticket: where to start; a ticket rewound to step k trains the steps from k on.
             order: stream of the data order and of dropout noise.
             stop: end at this step instead of the configured one.
+            evaluate: False where nothing will be scored, so that only the training is compiled.
 
         Returns:
             The session, at the ticket's step; the one before it is over.
@@ -173,6 +175,7 @@ class Trainer:
             raise ValueError(f"the mask names {', '.join(ticket.mask)}; the model prunes {', '.join(self.prunable)}")
         if not ticket.weights.finite():
             raise DivergedError("the ticket's weights contain NaN or infinite values; nothing was trained")
+        compile_seconds = self.engine.prepare(evaluate=evaluate)
         return Session(
             self.engine,
             self.config,
@@ -182,6 +185,7 @@ class Trainer:
             examples=len(self.data.train),
             varying=lambda: self.varying,
             probe=self.probe,
+            compile_seconds=compile_seconds,
         )
 
     def test(self, weights: Weights) -> dict[str, float]:
