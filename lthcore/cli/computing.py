@@ -40,17 +40,17 @@ def stores(out: Path | None) -> list[Store]:
     return [Store(out)]
 
 
-def find(stores: list[Store], *wanted: object) -> tuple[Record, Store]:
+def find(stores: list[Store], beginning: str, trial: int, round: int, draw: int) -> tuple[Record, Store]:
     """The record in the first folder that has it; the error is that of the last."""
     from lthcore.experiments.store import StoreError
 
     for store in stores[:-1]:
         try:
-            return store.find(*wanted), store  # type: ignore[arg-type]
+            return store.find(beginning, trial, round, draw), store
         except StoreError as error:
             if not str(error).startswith("no stored"):
                 raise
-    return stores[-1].find(*wanted), stores[-1]  # type: ignore[arg-type]
+    return stores[-1].find(beginning, trial, round, draw), stores[-1]
 
 
 def watched(future: Future[Record], seconds: float) -> Record:
