@@ -197,7 +197,7 @@ def _taken(kind: str, experiment: Experiment | FilterExperiment, trial: int, sto
     if isinstance(experiment, FilterExperiment):
         values = filters.compare(experiment, trial)
     elif kind in OF_TICKETS:
-        trainer = trials.trainer_of(experiment)
+        trainer = trials.trainer_for(experiment, trial, store)
         machine, begin = trainer.machine, perf_counter()
         values = OF_TICKETS[kind](trainer, experiment, trial, store)
     else:

@@ -12,6 +12,7 @@ from lthcore.cli.options import (
     IDENTITY,
     PRESET,
     Data,
+    Engine,
     Files,
     Imports,
     Out,
@@ -88,6 +89,7 @@ def run(
     steps: Annotated[int | None, typer.Option(help="Training steps per network.", show_default=False)] = None,
     out: Out = None,
     workers: Workers = 1,
+    engine: Engine = "auto",
     modules: Imports = None,
     files: Files = None,
 ) -> None:
@@ -111,13 +113,13 @@ def run(
             raise ValueError(f"{preset} compares networks by the clock: `python -m lthcore measure filters {preset}`")
         store = Store(out or paths.runs())
         load({(experiment.dataset, experiment.text) for experiment in experiments})
-        from lthcore.experiments import trials as engine
+        from lthcore.experiments import trials as trials_
 
         with (
             executor(workers if workers > 1 else 0, modules or []) as pool,
-            tqdm(total=engine.expected(experiments), unit="network", smoothing=0.02) as bar,
+            tqdm(total=trials_.expected(experiments), unit="network", smoothing=0.02) as bar,
         ):
-            for finished in engine.run(experiments, store, pool):
+            for finished in trials_.run(experiments, store, pool, engine):
                 bar.update(finished - bar.n)
         typer.echo(f"{preset}: all results are in {store.root}; see `python -m lthcore show {preset}`")
 

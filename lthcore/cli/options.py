@@ -103,6 +103,13 @@ IDENTITY = typer.Argument(
 Data = Annotated[str, typer.Argument(help="Data set.", autocompletion=_completed(_data_names))]
 Trials = Annotated[int | None, typer.Option(help="Number of trials.", show_default=False)]
 Workers = Annotated[int, typer.Option(min=1, help="Processes, one thread each; 1 stays in this process.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="What trains: auto, dense, or sparse, kernels for stacks of dense layers. A search that has begun goes on as "
+        "it did."
+    ),
+]
 Out = Annotated[Path | None, typer.Option(help="Folder of results; your own if not given.", show_default=False)]
 Stored = Annotated[Path | None, typer.Option(help="Folder of results; all known ones if not given.")]
 Imports = Annotated[

@@ -30,7 +30,7 @@ from lthcore.training.schedules import SCHEDULES
 from lthcore.training.trainer import Trainer
 
 
-def run(experiments: Experiments, store: Store, executor: Executor) -> Iterator[int]:
+def run(experiments: Experiments, store: Store, executor: Executor, engine: str = "auto") -> Iterator[int]:
     """Complete experiments, all trials of each; yields how many of their networks are stored, as that grows.
 
     Trials are independent: tasks share nothing but the store's folder, so any executor will do, a process pool or
@@ -43,7 +43,7 @@ def run(experiments: Experiments, store: Store, executor: Executor) -> Iterator[
     for experiment in experiments:
         check_registered(experiment)
     tasks = [(experiment, trial) for experiment in experiments for trial in range(experiment.trials)]
-    pending: set[Future] = {executor.submit(complete, experiment, trial, store) for experiment, trial in tasks}
+    pending: set[Future] = {executor.submit(complete, experiment, trial, store, engine) for experiment, trial in tasks}
     try:
         while pending:
             done, pending = wait(pending, timeout=1.0, return_when=FIRST_EXCEPTION)
@@ -90,8 +90,13 @@ def process_pool(workers: int, modules: Sequence[str] = ()) -> ProcessPoolExecut
     return ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(tuple(modules),))
 
 
-def complete(experiment: AnyExperiment, trial: int, store: Store) -> None:
+def complete(experiment: AnyExperiment, trial: int, store: Store, engine: str = "auto") -> None:
     """Compute what the store lacks of one trial of an experiment. Doing it twice does nothing the second time.
+
+    Args:
+        experiment, trial: what to compute.
+        store: where it goes.
+        engine: what trains a search that begins; one that has begun goes on as it did.
 
     Raises:
         ValueError: if it needs a name that is not known here.
@@ -104,10 +109,10 @@ def complete(experiment: AnyExperiment, trial: int, store: Store) -> None:
         return
     environment.describe()  # now: a commit made while this runs did not compute it
     if not experiment.is_chain and experiment.search.is_chain:
-        complete(experiment.search, trial, store)
+        complete(experiment.search, trial, store, engine)
     with store.lock(experiment, trial):
         todo = [key for key in experiment.networks if key not in _stored(experiment, trial, store)]
-        for record in compute(experiment, trial, store, todo):
+        for record in compute(experiment, trial, store, todo, engine):
             missing = not store.has(experiment, trial, record.round, record.draw)
             if missing or not _same(store.load(experiment, trial, record.round, record.draw), record):
                 store.save(record)
@@ -138,7 +143,11 @@ def recompute(record: Record, store: Store) -> Record:
 
 
 def compute(
-    experiment: Experiment | Control, trial: int, store: Store, todo: Sequence[tuple[int, int]]
+    experiment: Experiment | Control,
+    trial: int,
+    store: Store,
+    todo: Sequence[tuple[int, int]],
+    engine: str = "auto",
 ) -> Iterator[Record]:
     """Train networks of one trial, given as (round, draw).
 
@@ -147,27 +156,31 @@ def compute(
     if not todo:
         return iter(())
     if isinstance(experiment, Experiment) and experiment.is_chain:
-        return _chain(experiment, trial, store, first=todo[0][0])
-    return _branches(experiment, trial, store, todo)
+        return _chain(experiment, trial, store, trainer_for(experiment, trial, store, engine), first=todo[0][0])
+    return _branches(experiment, trial, store, trainer_for(experiment, trial, store, engine), todo)
 
 
-def _chain(experiment: Experiment, trial: int, store: Store, *, first: int) -> Iterator[Record]:
+def _chain(
+    experiment: Experiment, trial: int, store: Store, trainer: Trainer, *, first: int
+) -> Iterator[Record]:
     """The search, from round `first` on; one whose survivors train on is walked from the start."""
-    trainer = trainer_of(experiment)
     first = 0 if experiment.control == "continue" else first
     resume = (first, _next_mask(experiment, trial, first, store)) if first else None
     for done in find_tickets(trainer, experiment.prune, Seeds(trial), resume=resume):
-        record = _record(experiment, trial, done.index, 0, done.ticket.mask, done.run)
-        yield replace(record, pruned=done.pruned, embedding=trainer.embedding)
+        record = _record(experiment, trial, done.index, 0, done.ticket.mask, done.run, trainer)
+        yield replace(record, pruned=done.pruned)
 
 
 def _branches(
-    experiment: Experiment | Control, trial: int, store: Store, todo: Sequence[tuple[int, int]]
+    experiment: Experiment | Control,
+    trial: int,
+    store: Store,
+    trainer: Trainer,
+    todo: Sequence[tuple[int, int]],
 ) -> Iterator[Record]:
     """Networks that hang off a list of masks: controls, and methods whose scores are fixed from the start."""
     seeds = Seeds(trial)
     mask_of = masks(experiment.search, trial, store)
-    trainer = trainer_of(experiment)
     k = experiment.prune.rewind_step
     theta_k = early_weights(trainer, trainer.fresh(seeds.init), k, seeds)
     for round, draw in todo:
@@ -177,15 +190,14 @@ def _branches(
         elif experiment.control == "shuffle":
             ticket = shuffle(ticket, theta_k, seeds.control(round, draw))
         run = train(trainer, ticket, seeds, round, f"{experiment.control} {draw}")
-        record = _record(experiment, trial, round, draw, ticket.mask, run)
-        yield replace(record, embedding=trainer.embedding)
+        yield _record(experiment, trial, round, draw, ticket.mask, run, trainer)
 
 
 def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
     """Round → mask, read from the search `source` as far as it is stored, or made from one network's weights."""
     if source.is_chain:
         return lambda round: _next_mask(source, trial, round, store)
-    seeds, trainer = Seeds(trial), trainer_of(source)
+    seeds, trainer = Seeds(trial), trainer_for(source, trial, store)
     dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)
     how, final = source.prune, dense.weights
     if how.trained_scores:
@@ -226,7 +238,9 @@ def _stored(experiment: AnyExperiment, trial: int, store: Store) -> list[tuple[i
     return [key for key in experiment.networks if store.has(experiment, trial, *key)]
 
 
-def _record(experiment: Experiment | Control, trial: int, round: int, draw: int, mask: Mask, run: Run) -> Record:
+def _record(
+    experiment: Experiment | Control, trial: int, round: int, draw: int, mask: Mask, run: Run, trainer: Trainer
+) -> Record:
     return Record(
         experiment=experiment,
         trial=trial,
@@ -239,9 +253,28 @@ def _record(experiment: Experiment | Control, trial: int, round: int, draw: int,
         weights_sha256=run.final.digest(),
         seconds=run.seconds,
         compile_seconds=run.compile_seconds,
-        machine=run.machine,
+        machine={**run.machine, "break_even": trainer.break_even},
+        embedding=trainer.embedding,
         environment=environment.describe(),
     )
+
+
+def trainer_for(experiment: Experiment | Control, trial: int, store: Store, engine: str = "auto") -> Trainer:
+    """The trainer of one trial, which takes the sparse engine where the first records of its search did.
+
+    The break-even is fixed when a search begins, and stored with it: what follows obeys the record, on whatever
+    machine. Records of the time before there was a sparse engine tell of none.
+
+    Raises:
+        ValueError: for ``engine="sparse"``, if that cannot train the model of a search that begins.
+    """
+    trainer = trainer_of(experiment)
+    for source in (experiment.search, experiment):
+        for round, draw in _stored(source, trial, store)[:1]:
+            recorded = store.load(source, trial, round, draw).machine.get("break_even", 0.0)
+            assert isinstance(recorded, (int, float))
+            return trainer.deciding_by(float(recorded))
+    return trainer.by(engine)
 
 
 def trainer_of(experiment: Experiment | Control) -> Trainer:

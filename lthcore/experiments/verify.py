@@ -141,4 +141,5 @@ def _scores(record: Record) -> tuple:
 
 
 def _kind(record: Record) -> tuple:
-    return *(record.environment.get(key) for key in SAME_KIND), record.machine["compiler"], record.machine["device"]
+    keys = [*SAME_KIND, *(["numba"] if record.machine["compiler"] == "numba" else [])]
+    return *(record.environment.get(key) for key in keys), record.machine["compiler"], record.machine["device"]

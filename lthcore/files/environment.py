@@ -6,13 +6,13 @@ import os
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import lthcore
 from lthcore.files import paths
 
-PACKAGES = ("tensorflow", "keras", "numpy")
+PACKAGES = ("tensorflow", "keras", "numpy", "numba")
 
 
 @cache
@@ -20,7 +20,7 @@ def describe() -> dict[str, str]:
     """Everything about this process that may change the last bits of a result, as plain strings."""
     return {
         "python": platform.python_version(),
-        **{package: version(package) for package in PACKAGES},
+        **{package: _version(package) for package in PACKAGES},
         "lthcore": lthcore.__version__,
         "commit": _commit(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
@@ -29,6 +29,13 @@ def describe() -> dict[str, str]:
         "vectors": _vectors(),
         "cores": str(os.cpu_count()),
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
 
 
 def _commit() -> str:

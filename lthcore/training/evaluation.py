@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +18,11 @@ EVALUATION_BATCH = 1_000
 # Documents scored at once: each is hundreds of word vectors.
 DOCUMENT_BATCH = 200
 
-Evaluation = Callable[[], tuple[tf.Tensor, tf.Tensor]]
+_CUT = 1e-7
+
+# () → (mean loss, accuracy).
+Evaluation = Callable[[], tuple[Any, Any]]
+# () → (mean loss, probabilities).
 Outputs = Callable[[], tuple[float, np.ndarray]]
 
 # The columns of the history a score fills, and the test metrics of a run, by their names here.
@@ -51,18 +56,38 @@ class Evaluator:
     test: Callable[[], Score]
     report: Callable[[], Report]
 
+    def both(self, *, test: bool) -> Score:
+        """The columns of the history: scores on the validation set, and on the test set if asked for.
+
+        A network that has diverged on the one is not scored on the other.
+        """
+        scores = {f"validation_{name}": value for name, value in self.validate().items()}
+        if test and np.isfinite(scores["validation_loss"]):
+            scores |= {f"test_{name}": value for name, value in self.test().items()}
+        return scores
+
 
 def evaluator(model: keras.Model, loss: keras.Loss, data: Dataset) -> Evaluator:
-    """The evaluator that fits the data's labels."""
+    """The evaluator of a model's current weights that fits the data's labels."""
+    splits = (data.validation, data.test)
     if data.multilabel:
-        return _label_sets(model, loss, data)
-    validate, test = (_one_class(model, loss, split) for split in (data.validation, data.test))
-    return Evaluator(validate, test, lambda: Report(test()))
+        return evaluator_of(data, *compile_outputs(model, loss, splits))
+    return evaluator_of(data, *(compile_evaluation(model, loss, split) for split in splits))
 
 
-def _one_class(model: keras.Model, loss: keras.Loss, split: Split) -> Callable[[], Score]:
-    evaluate = compile_evaluation(model, loss, split)
+def evaluator_of(data: Dataset, validation: Callable[[], tuple], test: Callable[[], tuple]) -> Evaluator:
+    """The evaluator of whatever gives outputs.
 
+    Args:
+        data: what is scored on.
+        validation, test: for one class per example an `Evaluation`, for label sets `Outputs`, of the two sets.
+    """
+    if data.multilabel:
+        return _label_sets(validation, test, data)
+    return Evaluator(_one_class(validation), _one_class(test), lambda: Report(_one_class(test)()))
+
+
+def _one_class(evaluate: Evaluation) -> Callable[[], Score]:
     def score() -> Score:
         value, accuracy = evaluate()
         return {"loss": float(value), "accuracy": float(accuracy)}
@@ -70,9 +95,8 @@ def _one_class(model: keras.Model, loss: keras.Loss, split: Split) -> Callable[[
     return score
 
 
-def _label_sets(model: keras.Model, loss: keras.Loss, data: Dataset) -> Evaluator:
+def _label_sets(validation: Outputs, test: Outputs, data: Dataset) -> Evaluator:
     """Micro-F1 and exact match at threshold 0.5; the report adds a threshold chosen on the validation set."""
-    validation, test = compile_outputs(model, loss, (data.validation, data.test))
 
     def score(outputs: Callable[[], tuple[float, np.ndarray]], truth: np.ndarray) -> Score:
         value, probabilities = outputs()
@@ -92,6 +116,21 @@ def _label_sets(model: keras.Model, loss: keras.Loss, data: Dataset) -> Evaluato
         return Report(found, np.stack([half_counts, tuned_counts]).astype(np.int32))
 
     return Evaluator(lambda: score(validation, data.validation.y), lambda: score(test, data.test.y), report)
+
+
+def label_loss(logits: np.ndarray, truth: np.ndarray, *, probabilities: bool) -> tuple[float, np.ndarray]:
+    """The mean cross-entropy of label sets, and the probabilities of all labels.
+
+    Args:
+        logits: (N, C).
+        truth: labels, 0 or 1, (N, C).
+        probabilities: whether the network ends in sigmoids, whose logarithm Keras takes of 10⁻⁷ at least.
+    """
+    wide = logits.astype(np.float64)
+    costs = np.logaddexp(0.0, wide) - wide * truth
+    if probabilities:
+        costs = np.clip(costs, -np.log1p(-_CUT), -np.log(_CUT))
+    return float(costs.mean()), (1 / (1 + np.exp(-wide))).astype(np.float32)
 
 
 def _scored(truth: np.ndarray, probabilities: np.ndarray, threshold: float) -> tuple[Score, np.ndarray]:

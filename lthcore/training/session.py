@@ -217,7 +217,7 @@ class Session:
     def _measure(self) -> None:
         """Score the network, and remember it if it is the best so far."""
         last = self.step == self._stop
-        weights, scores = self._engine.measure(test=self.step % self._config.test_every == 0 or last)
+        scores = self._engine.measure(test=self.step % self._config.test_every == 0 or last)
         row = dict.fromkeys(COLUMNS, np.nan) | {"step": self.step} | scores
         if self._losses:
             steps, losses = zip(*self._losses, strict=True)
@@ -225,12 +225,12 @@ class Session:
         if not np.isfinite(row["validation_loss"]):
             raise DivergedError(f"the validation loss became {row['validation_loss']} at step {self.step}")
         self._rows.append(row)
-        self._losses, self._read = [], (self.step, weights)
+        self._losses = []
         # In the precision of the history, so that both find the same row.
         counted = [row for row in self._rows if row["step"] >= self._counted_from]
         column = np.array([row[self._config.stop_by] for row in counted], np.float32)
         if best_row(column, self._config.stop_by) == len(counted) - 1:
-            self._best = weights
+            self._best = self.weights
 
     def _check_open(self) -> None:
         if self._engine.owner is not self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -17,15 +18,14 @@ from lthcore.pruning.ticket import Ticket
 from lthcore.pruning.weights import Weights
 from lthcore.training import compatibility, optimizers
 from lthcore.training.config import TrainConfig
+from lthcore.training.engines.choice import Engines
 from lthcore.training.engines.dense import DenseEngine
-from lthcore.training.engines.engine import Engine
 from lthcore.training.engines.loop import prefers_xla
 from lthcore.training.gradients import LossProbe
 from lthcore.training.run import DivergedError, Run
 from lthcore.training.session import Session
 
 COMPILERS = ("auto", "xla", "graph")
-ENGINES = ("auto", "dense")
 
 
 class Trainer:
@@ -42,7 +42,11 @@ class Trainer:
             are taken over; it is left alone itself.
         compiler: ``"xla"``, ``"graph"``, or ``"auto"`` for the one that is faster for this model and device. The
             model's forward and backward pass use it; the optimizer's update is always compiled by XLA.
-        engine: what executes the steps: ``"dense"``, the compiled loop, or ``"auto"`` for the fastest that can.
+        engine: what executes the steps: ``"dense"``, the compiled loop; ``"sparse"``, kernels that touch survivors
+            alone, for stacks of dense layers; or ``"auto"`` for the kernels wherever they can and a ticket is light
+            enough for them to be faster, and the loop otherwise.
+        break_even: the density up to which ``"auto"`` takes the kernels, where it is known; else it is measured once
+            per machine, when it is first needed, for trainings of 2 000 steps or more.
         embeddings: whether trained tables of word vectors are prunable too.
         fresh: draws initial weights, where the layers' own initializers are not what is wanted. Otherwise what is
             frozen in the model keeps the value that it has now.
@@ -73,13 +77,13 @@ class Trainer:
         optimizer: keras.Optimizer | None = None,
         compiler: str = "auto",
         engine: str = "auto",
+        break_even: float | None = None,
         embeddings: bool = False,
         fresh: Callable[[np.random.Generator], Weights] | None = None,
         head: str | None = None,
     ) -> None:
         ends_in = compatibility.check(model, data, config, head=head)
         check_known("compiler", compiler, COMPILERS)
-        check_known("engine", engine, ENGINES)
         optimizer = optimizers.build(config) if optimizer is None else optimizer
         optimizers.check(optimizer)
         self.model, self.data, self.config = model, data, config
@@ -88,7 +92,7 @@ class Trainer:
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         xla = compiler == "xla" or (compiler == "auto" and prefers_xla(model, on_gpu=on_gpu))
         loss = compatibility.loss(config, head=ends_in)
-        self.engine: Engine = DenseEngine(
+        dense = DenseEngine(
             model,
             optimizer,
             loss,
@@ -98,12 +102,40 @@ class Trainer:
             batch_size=config.batch_size,
             xla=xla,
         )
+        self._engines = Engines(dense, model, optimizer, data, config, engine=engine, break_even=break_even)
         self.probe = LossProbe(model, loss, data.train, self.prunable)
 
     @property
     def machine(self) -> dict[str, object]:
-        """What computes: compiler, device, threads."""
-        return dict(self.engine.machine)
+        """What computes dense networks: engine, compiler, device, threads."""
+        return dict(self._engines.dense.machine)
+
+    @property
+    def break_even(self) -> float:
+        """The density up to which the sparse engine trains, 0 where it never does.
+
+        It is measured when it is first asked for, unless it was given.
+
+        Warns:
+            RuntimeWarning: if kernels would serve this model, but cannot be compiled here.
+        """
+        return self._engines.break_even
+
+    def deciding_by(self, break_even: float) -> Trainer:
+        """The same trainer, engines and all, with a break-even that was fixed before."""
+        made = copy.copy(self)
+        made._engines = self._engines.deciding_by(break_even)
+        return made
+
+    def by(self, engine: str) -> Trainer:
+        """The same trainer, with another choice of the engine.
+
+        Raises:
+            ValueError: for a sparse engine that cannot train this model.
+        """
+        made = copy.copy(self)
+        made._engines = self._engines.named(engine)
+        return made
 
     @cached_property
     def varying(self) -> np.ndarray:
@@ -175,9 +207,11 @@ class Trainer:
             raise ValueError(f"the mask names {', '.join(ticket.mask)}; the model prunes {', '.join(self.prunable)}")
         if not ticket.weights.finite():
             raise DivergedError("the ticket's weights contain NaN or infinite values; nothing was trained")
-        compile_seconds = self.engine.prepare(evaluate=evaluate)
+        engine = self._engines.of(ticket.mask.density)
+        compile_seconds = engine.prepare(evaluate=evaluate)
+        self._engines.close()
         return Session(
-            self.engine,
+            engine,
             self.config,
             ticket,
             order=order,
@@ -190,5 +224,5 @@ class Trainer:
 
     def test(self, weights: Weights) -> dict[str, float]:
         """Loss and accuracy of `weights` on the test set; for several labels micro-F1 as well."""
-        self.engine.owner = None  # the weights of its session are overwritten
-        return self.engine.test(weights)
+        self._engines.dense.owner = None  # the weights of its session are overwritten
+        return self._engines.dense.test(weights)

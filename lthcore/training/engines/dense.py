@@ -59,6 +59,7 @@ class DenseEngine:
         self._trained = False  # an average of no steps is no network
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         self.machine: Mapping[str, object] = {
+            "engine": "dense",
             "compiler": "xla" if xla else "graph",
             "device": "gpu" if on_gpu else "cpu",
             "threads": _threads(),
@@ -108,13 +109,10 @@ class DenseEngine:
         with self._averaged():
             return variables.read(self._model)
 
-    def measure(self, *, test: bool) -> tuple[Weights, Score]:
-        """The network's weights and its scores on the validation set, and on the test set if asked for."""
+    def measure(self, *, test: bool) -> Score:
+        """The network's scores on the validation set, and on the test set if asked for."""
         with self._averaged():
-            scores = {f"validation_{name}": value for name, value in self._score.validate().items()}
-            if test and np.isfinite(scores["validation_loss"]):
-                scores |= {f"test_{name}": value for name, value in self._score.test().items()}
-            return variables.read(self._model), scores
+            return self._score.both(test=test)
 
     def report(self, weights: Weights) -> Report:
         """What is kept of some weights of the network: their scores on the test set."""

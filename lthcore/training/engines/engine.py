@@ -39,8 +39,8 @@ class Engine(Protocol):
     def weights(self) -> Weights:
         """The network's weights."""
 
-    def measure(self, *, test: bool) -> tuple[Weights, Score]:
-        """The network's weights and its scores on the validation set, and on the test set if asked for."""
+    def measure(self, *, test: bool) -> Score:
+        """The network's scores on the validation set, and on the test set if asked for."""
 
     def report(self, weights: Weights) -> Report:
         """What is kept of some weights of the network: their scores on the test set."""

@@ -1,0 +1,1 @@
+"""Kernels: networks of survivors alone, compiled by numba for the processor at hand."""
