@@ -4,6 +4,7 @@ Numbers of 64 examples lie side by side: those of unit u at ``a[64 u]`` to ``a[6
 are grouped by the unit that they lead to, so that the four times sixteen sums of a unit stay in registers, and the
 groups once more by where they come from, so that the numbers they read stay in the fastest memory. A group is a
 `segment`: survivors ``first[s]`` to ``first[s + 1]`` lead to unit ``unit[s]``; survivor p comes from ``source[p]``.
+Their numbers are unsigned where arrays are read with them: a signed one might count from the end, which costs a look.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ def forward(theta, source, first, unit, start, stop, a, inputs, outputs):
     for s in range(start, stop):
         o = outputs + 64 * np.int64(unit[s])
         sum0, sum1, sum2, sum3 = load(a, o), load(a, o + 16), load(a, o + 32), load(a, o + 48)
-        for p in range(first[s], first[s + 1]):
+        for number in range(first[s], first[s + 1]):
+            p = np.uint64(number)
             c = inputs + 64 * np.int64(source[p])
             w = spread(theta[p])
             sum0 = multiply_add(w, load(a, c), sum0)
@@ -43,7 +45,8 @@ def backward(theta, gradient, source, first, unit, start, stop, a, d, inputs, ou
         o = outputs + 64 * np.int64(unit[s])
         d0, d1, d2, d3 = load(d, o), load(d, o + 16), load(d, o + 32), load(d, o + 48)
         if further:
-            for p in range(first[s], first[s + 1]):
+            for number in range(first[s], first[s + 1]):
+                p = np.uint64(number)
                 c = inputs + 64 * np.int64(source[p])
                 w = spread(theta[p])
                 product = multiply(d0, load(a, c))
@@ -56,7 +59,8 @@ def backward(theta, gradient, source, first, unit, start, stop, a, d, inputs, ou
                 store(d, c + 32, multiply_add(w, d2, load(d, c + 32)))
                 store(d, c + 48, multiply_add(w, d3, load(d, c + 48)))
         else:
-            for p in range(first[s], first[s + 1]):
+            for number in range(first[s], first[s + 1]):
+                p = np.uint64(number)
                 c = inputs + 64 * np.int64(source[p])
                 product = multiply(d0, load(a, c))
                 product = multiply_add(d1, load(a, c + 16), product)
