@@ -160,9 +160,7 @@ def compute(
     return _branches(experiment, trial, store, trainer_for(experiment, trial, store, engine), todo)
 
 
-def _chain(
-    experiment: Experiment, trial: int, store: Store, trainer: Trainer, *, first: int
-) -> Iterator[Record]:
+def _chain(experiment: Experiment, trial: int, store: Store, trainer: Trainer, *, first: int) -> Iterator[Record]:
     """The search, from round `first` on; one whose survivors train on is walked from the start."""
     first = 0 if experiment.control == "continue" else first
     resume = (first, _next_mask(experiment, trial, first, store)) if first else None

@@ -27,6 +27,7 @@ from lthcore.kernels.lanes import (
     times_power_of_two,
 )
 
+
 def exp(x: Any) -> Any:
     """eˣ of lanes, as a kernel sees it: to the last bit or two, and NaN of NaN."""
     raise NotImplementedError("for kernels only")

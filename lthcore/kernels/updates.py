@@ -12,6 +12,7 @@ from lthcore.kernels.codes import ADAM, RMSPROP
 from lthcore.kernels.compiled import kernel
 from lthcore.kernels.functions import one
 
+
 @kernel
 def update(rule, coefficients, decay, rate, number, theta, gradient, slots):
     """One update.

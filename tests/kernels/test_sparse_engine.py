@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dense_reference as reference
 import keras
 import numpy as np
 import pytest
-import dense_reference as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +34,9 @@ def data_of(inputs: int, classes: int, *, labels: bool = False, pixels: bool = F
     rng = np.random.default_rng(7)
     x = rng.integers(0, 256, (300, inputs)) / 255 if pixels else rng.normal(size=(300, inputs))
     y = rng.integers(0, 2, (300, classes)) if labels else np.arange(300) % classes
-    return Dataset.from_arrays(x.astype(np.float32), y, name="made", validation=100, test=70, classes=classes, multilabel=labels)
+    return Dataset.from_arrays(
+        x.astype(np.float32), y, name="made", validation=100, test=70, classes=classes, multilabel=labels
+    )
 
 
 def model_of(widths, activations, *, bias=True, l2=0.0, head=None, dropout=0.0) -> keras.Model:
@@ -63,8 +65,9 @@ def engine_of(model, data, optimizer, dtype=np.float64) -> SparseEngine:
 
 def ticket_of(model, density, seed=3) -> Ticket:
     rng = np.random.default_rng(seed)
-    weights = Weights({name: rng.normal(size=a.shape) / np.sqrt(a.shape[0]) for name, a in variables.read(model).items()})
-    return Ticket(Mask({name: rng.random(weights[name].shape) < density for name in variables.prunable(model)}), weights)
+    shapes = {name: array.shape for name, array in variables.read(model).items()}
+    weights = Weights({name: rng.normal(size=shape) / np.sqrt(shape[0]) for name, shape in shapes.items()})
+    return Ticket(Mask({name: rng.random(shapes[name]) < density for name in variables.prunable(model)}), weights)
 
 
 def batches_of(data, steps, size, seed=5):
@@ -124,11 +127,10 @@ def test_any_stack_equals_a_reference(widths, activation, bias, labels, pixels, 
 def test_the_first_gradients_in_float32_are_right_to_a_millionth_of_the_largest(pixels):
     data, model = data_of(784, 10, pixels=pixels), model_of((784, 300, 100, 10), ("relu", "relu"))
     ticket, batches = ticket_of(model, 0.1), batches_of(data, 1, 60)
-    _, _, found = trained(model, data, keras.optimizers.SGD(1.0), ticket, batches, np.float32)
     engine, _, _ = trained(model, data, keras.optimizers.SGD(1.0), ticket, batches, np.float32)
     gradient = engine._survivors.unpack(engine._gradient)
-    _, right = reference.gradients(stack.read(model), dict(ticket.weights), data.train.x[batches[0]], data.train.y[batches[0]])
+    x, y = data.train.x[batches[0]], data.train.y[batches[0]]
+    _, right = reference.gradients(stack.read(model), dict(ticket.weights), x, y)
     for name, array in right.items():
-        array = array * ticket.mask.get(name, True)
-        assert np.abs(gradient[name] - array).max() <= 1e-6 * np.abs(array).max()
-        assert np.isfinite(found[name]).all()
+        expected = array * ticket.mask.get(name, True)
+        assert np.abs(gradient[name] - expected).max() <= 1e-6 * np.abs(expected).max()

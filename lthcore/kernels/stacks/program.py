@@ -5,10 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from lthcore.kernels import heads, updates
-from lthcore.kernels.compiled import kernel
-from lthcore.kernels.functions import activate, derive
-from lthcore.kernels.lanes import load, multiply, prefetch, store, transpose, values
-from lthcore.kernels.products import backward, forward, spread_biases, sum_biases
 from lthcore.kernels.codes import (
     ACTIVATION,
     BIAS_AT,
@@ -23,6 +19,10 @@ from lthcore.kernels.codes import (
     OUTPUTS_AT,
     SOURCE,
 )
+from lthcore.kernels.compiled import kernel
+from lthcore.kernels.functions import activate, derive
+from lthcore.kernels.lanes import load, multiply, prefetch, store, transpose, values
+from lthcore.kernels.products import backward, forward, spread_biases, sum_biases
 
 
 @kernel
@@ -90,9 +90,7 @@ def run_forward(structure, theta, a, kept, noise, training):
             inputs = layer[SOURCE]
         outputs, count = layer[OUTPUTS_AT], layer[OUTPUTS]
         spread_biases(theta, layer[BIAS_AT], count, a, outputs)
-        forward(
-            theta, structure.source, structure.first, structure.unit, layer[FIRST], layer[LAST], a, inputs, outputs
-        )
+        forward(theta, structure.source, structure.first, structure.unit, layer[FIRST], layer[LAST], a, inputs, outputs)
         activate(a, outputs, outputs + 64 * count, layer[ACTIVATION])
 
 
@@ -218,7 +216,7 @@ def score(structure, blocks, y, theta, room, noise):
 def logits(structure, blocks, theta, room, noise, out):
     """The logits of examples in blocks, written to `out` (N, C)."""
     numbers, width, divisor, examples = blocks
-    a, d, kept, work = room
+    a, _, kept, _ = room
     for begin in range(0, examples, 64):
         take(numbers, begin * width, divisor, structure.read, a)
         run_forward(structure, theta, a, kept, noise, False)
@@ -229,7 +227,7 @@ def logits(structure, blocks, theta, room, noise, out):
 def logits_of_rows(structure, rows, examples, theta, room, columns, noise, out):
     """The logits of examples in rows, written to `out` (N, C)."""
     numbers, width, divisor = rows
-    a, d, kept, work = room
+    a, _, kept, _ = room
     which = np.arange(examples)
     for begin in range(0, examples, 64):
         used = min(64, examples - begin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -121,7 +122,7 @@ def _in_line(model: keras.Model) -> list[keras.Layer]:
         raise UnsupportedError(f"{type(model).__name__} is a class of its own, whose layers cannot be followed")
     layers = list(model.layers)
     if isinstance(model, Functional):
-        for before, layer in zip(layers, layers[1:], strict=False):
+        for before, layer in pairwise(layers):
             nodes = layer._inbound_nodes
             inputs = [tensor._keras_history.operation for node in nodes for tensor in node.input_tensors]
             if [id(operation) for operation in inputs] != [id(before)]:

@@ -21,10 +21,9 @@ class Structure(NamedTuple):
     """Where the survivors of a stack are, as kernels read it.
 
     Args:
-        layers: int64 (L, 9), its columns named in `lthcore.kernels.codes`; places are numbers of elements of arrays with
-            64 for each unit. Inputs of a layer stand at INPUTS_AT; where some are dropped,
-            they are copied there from SOURCE. Its segments are FIRST to LAST, its biases begin at BIAS_AT of the
-            parameters, -1 for none.
+        layers: int64 (L, 9), its columns named in `lthcore.kernels.codes`; places are numbers of elements of arrays
+            with 64 for each unit. Inputs of a layer stand at INPUTS_AT; where some are dropped, they are copied there
+            from SOURCE. Its segments are FIRST to LAST, its biases begin at BIAS_AT of the parameters, -1 for none.
         rates: float64 (L, 3), dropout and penalties.
         source: int32, the unit each parameter comes from; unused for biases.
         first: int64 (S + 1), the parameters of each segment; the end of a layer's last one is `stop`.
@@ -143,4 +142,3 @@ def _segments(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     flat, segment = flat[order], segment[order]
     begins = np.flatnonzero(np.diff(segment, prepend=-1))
     return flat, np.append(begins, len(flat)), segment[begins] % outputs
-

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -108,6 +107,6 @@ def _keep(path: Path, found: Mapping[str, float]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
             json.dump(found, file)
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
     except OSError:
         return

@@ -61,7 +61,12 @@ class SparseEngine:
         scored = [(examples.blocks(split.x, divisor), split.y) for split in splits]
         self._score = evaluation.evaluator_of(data, *(self._scorer(*part) for part in scored))
         self.owner: object = None
-        self.machine: Mapping[str, object] = {"engine": "sparse", "compiler": "numba", "device": "cpu", "threads": threads}
+        self.machine: Mapping[str, object] = {
+            "engine": "sparse",
+            "compiler": "numba",
+            "device": "cpu",
+            "threads": threads,
+        }
         self._ready = False
         self._begun = self._step = 0
 
