@@ -220,7 +220,7 @@ def test_a_record_without_the_mask_that_follows_stops_the_chain_that_builds_on_i
 def test_the_record_says_what_computed_it(finished):
     record = finished.load(TICKETS, 0, 2)
     assert {"python", "tensorflow", "keras", "numpy", "commit", "onednn", "processor"} <= set(record.environment)
-    assert {"compiler", "device", "threads"} == set(record.machine)
+    assert {"engine", "break_even", "compiler", "device", "threads"} == set(record.machine)
     assert record.density == pytest.approx(0.64, abs=0.01)
     assert np.isfinite(record.seconds)
 
