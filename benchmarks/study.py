@@ -42,7 +42,7 @@ def main(
         "environment": dict(both[0][-1].environment),
         "rounds": _rounds(*both),
     }
-    others = [record for record in new.records({experiment.identity for experiment in rest})]
+    others = list(new.records({experiment.identity for experiment in rest}))
     if len(others) == sum(len(experiment.networks) * experiment.trials for experiment in rest):
         found |= {
             "networks_with_controls": len(both[0]) + len(others),
@@ -54,12 +54,9 @@ def main(
 
 def _minutes(store: Store, records: list[Record]) -> float:
     """From the beginning of the first training to the end of the last."""
-    ends = {
-        record: store.path(record.experiment, record.trial, record.round, record.draw).stat().st_mtime
-        for record in records
-    }
-    begin = min(end - record.seconds - record.compile_seconds for record, end in ends.items())
-    return round((max(ends.values()) - begin) / 60, 1)
+    ends = [store.path(r.experiment, r.trial, r.round, r.draw).stat().st_mtime for r in records]
+    begins = [end - r.seconds - r.compile_seconds for end, r in zip(ends, records, strict=True)]
+    return round((max(ends) - min(begins)) / 60, 1)
 
 
 def _rounds(new: list[Record], published: list[Record]) -> list[dict[str, object]]:
