@@ -53,7 +53,7 @@ class Record:
         weights_sha256: digest of the final weights: equal exactly if a recomputation is bit-identical.
         seconds: wall-clock time of training and evaluation.
         compile_seconds: time spent compiling before it.
-        machine: compiler, device and threads.
+        machine: engine, compiler, device and threads, and the break-even by which the engine was chosen.
         environment: versions, processor, commit.
         pruned: the mask of the next round, where only this training can tell it.
         counts: for label sets, what F1 is made of; see `lthcore.training.run.Run`.

@@ -97,7 +97,7 @@ class Run:
         test: loss and accuracy on the test set at the early stop; for several labels further metrics.
         seconds: wall-clock time of the training and its evaluations, without compiling.
         compile_seconds: time spent compiling before it, 0 when the program was there already.
-        machine: what computed it: compiler, device, threads.
+        machine: what computed it: engine, compiler, device, threads.
         counts: for several labels, true positives, false positives and false negatives of each category on the test
             set at the early stop, int32 (2, C, 3): at threshold 0.5, and at the one chosen on validation.
     """
