@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 _DIVISORS = (1.0, 255.0, 256.0, 16.0)
 _MULTIPLE = 16  # numbers that are read at once
 _LINE = 64  # bytes
+_AT_ONCE = 1_000  # examples that are looked at together, so that no second copy of the data is in memory
 
 
 def room(count: int, dtype: DTypeLike) -> np.ndarray:
@@ -66,10 +67,11 @@ def rows(x: np.ndarray, divisor: float | None = None) -> Rows:
     """
     flat = np.ascontiguousarray(x, np.float32).reshape(len(x), -1)
     divisor = common_divisor(flat) if divisor is None else divisor
-    numbers = np.rint(flat * np.float32(divisor)).astype(np.uint8) if divisor else flat
     width = -(-flat.shape[1] // _MULTIPLE) * _MULTIPLE
-    padded = np.zeros((len(x), width), numbers.dtype)
-    padded[:, : flat.shape[1]] = numbers
+    padded = room(len(x) * width, np.uint8 if divisor else np.float32).reshape(len(x), width)
+    for begin in range(0, len(x), _AT_ONCE):
+        part = flat[begin : begin + _AT_ONCE]
+        padded[begin : begin + len(part), : flat.shape[1]] = np.rint(part * np.float32(divisor)) if divisor else part
     return Rows(padded.reshape(-1), width, np.float32(divisor or 1), len(x))
 
 
@@ -84,14 +86,14 @@ def common_divisor(*parts: np.ndarray) -> float:
 
 
 def _is_bytes(x: np.ndarray, divisor: float) -> bool:
-    """Whether numbers are bytes divided by a number, to the last bit; a sample is looked at first."""
-    for part in (x[:100], x):
+    """Whether numbers are bytes divided by a number, to the last bit; minus zero is taken for zero."""
+    for begin in range(0, len(x), _AT_ONCE):
+        part = x[begin : begin + _AT_ONCE]
         with np.errstate(invalid="ignore", over="ignore"):
             whole = np.rint(part * np.float32(divisor))
             exact = whole / np.float32(divisor) == part
         if not (exact.all() and (whole >= 0).all() and (whole <= 255).all()):
             return False
-    # Minus zero is another number than zero, but no network can tell them apart.
     return True
 
 

@@ -19,6 +19,7 @@ EVALUATION_BATCH = 1_000
 DOCUMENT_BATCH = 200
 
 _CUT = 1e-7
+_LARGE = 2**24  # bytes
 
 # () → (mean loss, accuracy).
 Evaluation = Callable[[], tuple[Any, Any]]
@@ -65,6 +66,17 @@ class Evaluator:
         if test and np.isfinite(scores["validation_loss"]):
             scores |= {f"test_{name}": value for name, value in self.test().items()}
         return scores
+
+
+def tensor(array: np.ndarray) -> tf.Tensor:
+    """An array as a tensor that is in memory once: of a large one `tf.constant` would keep two copies."""
+    if array.nbytes < _LARGE:
+        return tf.constant(array)
+    rows = max(len(array) * _LARGE // array.nbytes, 1)
+    held = tf.Variable(tf.zeros(array.shape, array.dtype))
+    for begin in range(0, len(array), rows):
+        held[begin : begin + rows].assign(array[begin : begin + rows])
+    return held.read_value()
 
 
 def evaluator(model: keras.Model, loss: keras.Loss, data: Dataset) -> Evaluator:
@@ -144,7 +156,7 @@ def compile_evaluation(model: keras.Model, loss: keras.Loss, data: Split) -> Eva
 
     A plain graph, not XLA: one large matrix product after another is what TensorFlow's own kernels do best.
     """
-    x, y = tf.constant(data.x), tf.constant(data.y)
+    x, y = tensor(data.x), tf.constant(data.y)
     size = min(EVALUATION_BATCH, len(data))
     whole = len(data) // size
 
@@ -181,7 +193,7 @@ def compile_outputs(model: keras.Model, loss: keras.Loss, splits: Sequence[Split
         return model(x[start : start + DOCUMENT_BATCH], training=False)
 
     def outputs_of(data: Split) -> Outputs:
-        x, y = tf.constant(data.x), tf.constant(data.y)
+        x, y = tensor(data.x), tf.constant(data.y)
 
         def outputs() -> tuple[float, np.ndarray]:
             parts = [logits(x, tf.constant(start)) for start in range(0, len(data), DOCUMENT_BATCH)]

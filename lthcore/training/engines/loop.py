@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from lthcore.datasets.base import Split
 from lthcore.models.names import names as names_of
+from lthcore.training.evaluation import tensor
 
 Segment = Callable[[tf.Tensor, tf.Tensor, Mapping[str, tf.Tensor]], tf.Tensor]
 
@@ -30,7 +31,7 @@ def compile_segment(
     does and keeps them out of optimizer state and constraints; and the weights are projected after each update, which
     no optimizer can escape.
     """
-    x, y = tf.constant(data.x), tf.constant(data.y)
+    x, y = tensor(data.x), tf.constant(data.y)
     variables = list(model.trainable_variables)
     called = names_of(model)
     places = {called[id(variable)]: place for place, variable in enumerate(variables)}
