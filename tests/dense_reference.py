@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lthcore.kernels import codes
-from lthcore.kernels.stacks.stack import DenseStack
+from lthcore.kernels.stacks.layers import DenseStack
 
 
 def gradients(stack: DenseStack, theta: dict, x: np.ndarray, y: np.ndarray) -> tuple[float, dict]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lthcore.kernels.codes import ACTIVATIONS
-from lthcore.kernels.stacks.stack import DenseLayer, DenseStack
+from lthcore.kernels.stacks.layers import DenseLayer, DenseStack
 from lthcore.pruning.mask import Mask
 
 # Inputs whose numbers of 64 examples, 28 KB of them, fit into the fastest memory of a processor; and how many survivors

@@ -13,7 +13,7 @@ import numpy as np
 
 from lthcore.files import environment, paths
 from lthcore.kernels import compiled
-from lthcore.kernels.stacks.stack import DenseStack
+from lthcore.kernels.stacks.layers import DenseStack
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.ticket import Ticket
 from lthcore.pruning.weights import Weights

@@ -12,7 +12,7 @@ import numpy as np
 from lthcore.datasets.base import Dataset
 from lthcore.kernels import examples
 from lthcore.kernels.stacks import program
-from lthcore.kernels.stacks.stack import DenseStack
+from lthcore.kernels.stacks.layers import DenseStack
 from lthcore.kernels.stacks.survivors import Survivors, survivors
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.ticket import Ticket
