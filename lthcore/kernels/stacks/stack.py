@@ -36,10 +36,10 @@ def read(model: keras.Model) -> DenseStack:
         >>> [layer.activation for layer in read(model).layers], read(model).head
         (['relu', 'linear'], 'linear')
     """
-    called = names_of(model)
+    called, line = names_of(model), _in_line(model)
     made: list[DenseLayer] = []
     dropout, axes = 0.0, len(model.input_shape) - 1
-    for layer in _in_line(model):
+    for layer in line:
         if isinstance(layer, keras.layers.Flatten) and layer.data_format != "channels_first":
             axes = 1
         elif isinstance(layer, (keras.layers.InputLayer, keras.layers.Identity)):
