@@ -45,6 +45,14 @@ def smaller_network(trainer: lth.Trainer, file: Path) -> float:
     return lth.Mask.load(file.with_suffix(".npz")).density
 
 
+def use(trainer: lth.Trainer, ticket: lth.Ticket, weights: lth.Weights, file: Path) -> float:
+    """Predict by the survivors of a trained ticket, from a file; return the share of examples that are right."""
+    lth.sparse(trainer.model, ticket.mask, weights=weights).save(file)
+    predictor: lth.SparsePredictor = lth.SparsePredictor.load(file)
+    test = trainer.data.test
+    return float(np.mean(predictor(test.x).argmax(1) == test.y))
+
+
 def laboratory(folder: Path) -> int:
     """Compute an experiment into a store; return the number of its networks."""
     experiment = lth.Experiment(
@@ -62,5 +70,6 @@ def main(folder: Path) -> None:
     trainer, ticket, weights = search(lth.datasets.load("digits"))
     assert all(control.mask.density <= ticket.mask.density < 1 for control in controls(trainer, ticket))
     assert ticket.mask.apply(weights) == weights
+    assert 0 <= use(trainer, ticket, weights, folder / "ticket.npz") <= 1
     assert 0.1 < smaller_network(trainer, folder / "small.keras") < 0.2
     assert laboratory(folder / "results") == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lthcore.checks import check_known
+
 # What a network may end in.
 HEADS = ("linear", "softmax", "sigmoid")
 
@@ -39,10 +41,20 @@ class DenseStack:
     Args:
         layers: the layers; the last one's activation is `head`.
         head: what the outputs are: ``linear`` for logits, ``softmax`` or ``sigmoid``.
+
+    Raises:
+        ValueError: if a layer does not take what the one before it gives, or for another head.
     """
 
     layers: tuple[DenseLayer, ...]
     head: str
+
+    def __post_init__(self) -> None:
+        check_known("head", self.head, HEADS)
+        given = [layer.outputs for layer in self.layers[:-1]]
+        taken = [layer.inputs for layer in self.layers[1:]]
+        if not self.layers or given != taken:
+            raise ValueError(f"layers that give {given} numbers are followed by layers that take {taken}")
 
     @property
     def kernels(self) -> tuple[str, ...]:
