@@ -48,10 +48,11 @@ def test_the_programs_in_the_readme_run_as_they_stand(capsys, tmp_path, monkeypa
         assert len([line for line in program.splitlines() if line]) <= 10
         exec(compile(program, "README.md", "exec"), names)
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 9 + 1 + 1 + 3 + 1
+    assert len(printed) == 9 + 1 + 1 + 1 + 3 + 1
     assert (tmp_path / "ticket.keras").is_file()
-    assert printed[10].startswith("Mask(density 0.06892; ")
-    assert printed[11:14] != printed[:3], "another criterion gives other tickets"
+    assert re.fullmatch(r"\[(\d ){9}\d\]", printed[10])
+    assert printed[11].startswith("Mask(density 0.06892; ")
+    assert printed[12:15] != printed[:3], "another criterion gives other tickets"
     assert printed[0].startswith("100.0% of the weights: 8") or printed[0].startswith("100.0% of the weights: 9")
 
 
