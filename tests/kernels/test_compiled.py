@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lthcore.kernels import examples
-from lthcore.kernels.stacks.stack import DenseLayer, DenseStack
+from lthcore.kernels.stacks.layers import DenseLayer, DenseStack
 from lthcore.kernels.stacks.survivors import survivors
 from lthcore.pruning.mask import Mask
 
