@@ -31,7 +31,7 @@ def predict(structure, x, theta, head, a, out):
     """
     width, count = structure.layers[0, INPUTS], out.shape[0]
     examples, noise = np.arange(64), np.zeros((2, 64), np.uint32)
-    begin = 0
+    begin = np.int64(0)  # a plain 0 would be a type of its own to the compiler
     while begin < count:
         used, numbers = min(64, count - begin), x[begin * width :]
         if used <= FEW:
@@ -39,9 +39,10 @@ def predict(structure, x, theta, head, a, out):
             run_few(structure, theta, a)
             finish(structure, head, a, FEW, out, begin, used)
         else:
-            if begin + 64 >= count:  # the last rows are copied, because whole vectors are read beyond them
+            if (begin + 64) * width + 16 > x.size:  # rows are read by sixteen numbers: the array might end before
                 numbers = np.zeros(used * width + 16, x.dtype)
-                numbers[: used * width] = x[begin * width :]
+                for place in range(used * width):  # assigning a slice takes seconds to compile
+                    numbers[place] = x[begin * width + place]
             gather(numbers, width, examples, used, a)
             run_forward(structure, theta, a, a, noise, False)
             finish(structure, head, a, 64, out, begin, used)
