@@ -80,7 +80,7 @@ def common_divisor(*parts: np.ndarray) -> float:
 
     Example:
         >>> common_divisor(np.float32([0, 0.5, 1]), np.float32([0.25]))
-        256.0
+        16.0
     """
     return next((divisor for divisor in _DIVISORS if all(_is_bytes(part, divisor) for part in parts)), 0.0)
 
