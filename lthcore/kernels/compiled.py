@@ -12,15 +12,13 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from lthcore.files import paths
 
 NEEDED = (0, 68)
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def missing() -> str | None:
@@ -38,7 +36,7 @@ def missing() -> str | None:
     return "numba compiles nothing: unset NUMBA_DISABLE_JIT" if numba.config.DISABLE_JIT else None
 
 
-def kernel(function: F) -> F:
+def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function at its first call, once per machine where a cache folder can be written.
 
     Divisions by zero give infinities, as everywhere in NumPy; indices are not checked.
