@@ -8,7 +8,7 @@ SITE := $(addprefix tests/companion/test_,pdf_pages.py book.py links.py browser.
 # Tests run in as many processes as there are cores; four at most, because each loads TensorFlow.
 SPREAD := --numprocesses auto --maxprocesses 4
 
-.PHONY: help setup test lint unit nbval site book pdf notebooks benchmark clean
+.PHONY: help setup test lint unit nbval site book pdf notebooks bench clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,10 +48,8 @@ pdf: $(READY)  ## Print the book from the committed notebooks; needs LaTeX and s
 notebooks: $(READY)  ## Execute every chapter and renew the committed notebooks.
 	$(BIN)/python -m companion notebooks
 
-benchmark: $(READY)  ## Speed and memory, side by side with what one would use instead.
-	$(BIN)/python -m benchmarks.speed
-	$(BIN)/python -m benchmarks.text
-	$(BIN)/python -m benchmarks.memory
+bench: $(READY)  ## Speed and memory, side by side with what one would use instead.
+	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what was built; results and downloads stay.
 	rm -rf _build $(VENV)

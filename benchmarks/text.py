@@ -1,23 +1,22 @@
-"""A training step of Kim's network against the plain way, in one run: ``python -m benchmarks.text``.
+"""A training step of Kim's network against the plain way.
 
 Word vectors of 300 numbers, 256 words a document, minibatches of 50, dropout off so that gradients compare. The plain
 way is `keras.layers.Conv1D` and `keras.layers.GlobalMaxPooling1D` on `keras.layers.Embedding`, differentiated by
 TensorFlow; everything else, loop, loss and optimizer, is the same. Documents are Reuters-21578's where it is at hand,
-otherwise words drawn by Zipf's law at its lengths. Repeats are interleaved; ratios of medians are what to quote.
+otherwise words drawn by Zipf's law at its lengths.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import median
+from functools import partial
 from time import perf_counter
-from typing import Annotated
 
 import keras
 import numpy as np
 import tensorflow as tf
-import typer
 
+from benchmarks.harness import Entry, Scale, interleaved, ratio
 from lthcore import datasets
 from lthcore.datasets import Dataset, Split
 from lthcore.experiments.presets.reuters import KIM
@@ -27,14 +26,20 @@ from lthcore.text.tables import Table
 from lthcore.training.trainer import Trainer
 
 LENGTH, DIMENSION, BATCH = 256, 300, 50
+OURS, PLAIN = "distinct words", "Keras' own layers"
+# Name → variant of the word vectors, and what that means.
+VARIANTS = {
+    "kim_vs_keras_static": ("static", "word vectors frozen"),
+    "kim_vs_keras_trained": ("nonstatic", "word vectors trained"),
+}
 # Of Reuters-21578's documents with one of its 90 topics, in tokens.
 MEDIAN, SPREAD = 95, 0.85
 
 
-def data() -> Dataset:
+def data(*, drawn: bool = False) -> Dataset:
     """Real documents with drawn word vectors, or drawn documents: speed does not depend on what the words mean."""
     rng = np.random.default_rng(0)
-    if datasets.available("reuters-r90"):
+    if not drawn and datasets.available("reuters-r90"):
         found = datasets.load("reuters-r90", replace(KIM.text, length=LENGTH))
     else:
         found = _drawn(rng)
@@ -69,8 +74,8 @@ def trainers(examples: Dataset, variant: str, steps: int) -> dict[str, Trainer]:
     train = replace(KIM.train, steps=steps, batch_size=BATCH, eval_every=steps, test_every=steps, optimizer_options=())
     shape, classes, table = examples.input_shape, examples.classes, examples.table
     models = {
-        "distinct words": text_networks.kim_cnn(shape, classes, table=table, variant=variant, dropout=0.0),
-        "plain": plain(shape, classes, table, variant),
+        OURS: text_networks.kim_cnn(shape, classes, table=table, variant=variant, dropout=0.0),
+        PLAIN: plain(shape, classes, table, variant),
     }
     return {name: Trainer(model, examples, train, compiler="graph") for name, model in models.items()}
 
@@ -94,7 +99,7 @@ def worst_gradient(both: dict[str, Trainer], examples: Dataset) -> float:
 
 
 def seconds(trainer: Trainer, steps: int) -> float:
-    """Seconds of `steps` training steps, compiled beforehand."""
+    """Seconds of some training steps, compiled beforehand."""
     ticket = Ticket.dense(variables.read(trainer.model), trainer.prunable)
     with trainer.start(ticket, order=np.random.default_rng(1), stop=steps, evaluate=False) as session:
         begin = perf_counter()
@@ -102,33 +107,26 @@ def seconds(trainer: Trainer, steps: int) -> float:
         return perf_counter() - begin
 
 
-def main(
-    steps: Annotated[int, typer.Option(help="Steps per repeat.")] = 20,
-    repeats: Annotated[int, typer.Option(help="Interleaved repeats of each.")] = 7,
-    threads: Annotated[int, typer.Option(help="Threads of one operation; 0 for all there are.")] = 0,
-) -> None:
-    """Print milliseconds per step, their ratio, and how far the gradients differ."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    examples = data()
-    for variant, what in (("static", "embedding frozen"), ("nonstatic", "embedding trained")):
-        both = trainers(examples, variant, steps)
-        theta = both["distinct words"].fresh(np.random.default_rng(0))
-        for trainer in both.values():
-            variables.write(trainer.model, theta)
-        difference = worst_gradient(both, examples)
-        times = {name: [] for name in both}
-        for repeat in range(repeats + 1):
-            for name, trainer in both.items():
-                spent = seconds(trainer, steps)
-                if repeat:  # the first pass compiles and warms up
-                    times[name].append(1e3 * spent / steps)
-        for name, each in times.items():
-            line = f"{median(each):7.1f} ms/step, median of {repeats} ({min(each):.1f} to {max(each):.1f})"
-            typer.echo(f"{what}, {name:15} {line}")
-        ratio = median(times["plain"]) / median(times["distinct words"])
-        typer.echo(f"{what}: plain / distinct words {ratio:.1f}×, gradients differ by at most {difference:.0e}")
-    typer.echo(f"D {DIMENSION}, L {LENGTH}, batch {BATCH}, {trainer.machine}, documents: {examples.name}")
+def measure(names: tuple[str, ...], scale: Scale) -> list[Entry]:
+    """Those of the names that are asked for."""
+    examples = data(drawn=scale.quick)
+    return [_entry(name, examples, scale) for name in names if name in VARIANTS]
 
 
-if __name__ == "__main__":
-    typer.run(main)
+def _entry(name: str, examples: Dataset, scale: Scale) -> Entry:
+    steps, (variant, what) = 2 if scale.quick else 20, VARIANTS[name]
+    both = trainers(examples, variant, steps)
+    theta = both[OURS].fresh(np.random.default_rng(0))
+    for trainer in both.values():
+        variables.write(trainer.model, theta)
+    difference = worst_gradient(both, examples)
+    ways = {way: partial(seconds, trainer, steps) for way, trainer in both.items()}
+    return ratio(
+        name,
+        interleaved(ways, scale.repeats),
+        PLAIN,
+        OURS,
+        f"a step of Kim's network of Keras' own layers ÷ of ours, {what}",
+        per=steps,
+        further={"largest difference of gradients": difference},
+    )
