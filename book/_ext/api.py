@@ -23,6 +23,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
+from sphinx.ext.autodoc import FunctionDocumenter
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
@@ -79,11 +80,34 @@ def _is_folder(name: str) -> bool:
 
 
 def public(module: ModuleType) -> Iterator[str]:
-    """Names of the functions and classes that a module itself defines for others."""
+    """Names of the functions, kernels and classes that a module itself defines for others."""
     for name, value in vars(module).items():
-        is_code = inspect.isfunction(value) or inspect.isclass(value)
+        is_code = inspect.isfunction(value) or inspect.isclass(value) or is_kernel(value)
         if is_code and not name.startswith("_") and value.__module__ == module.__name__:
             yield name
+
+
+def is_kernel(value: object) -> bool:
+    """Whether something is a function that numba compiles; its text is kept beside the machine code."""
+    return inspect.isfunction(getattr(value, "py_func", None))
+
+
+class KernelDocumenter(FunctionDocumenter):
+    """Describes a kernel as the function it is compiled from. Numba's own instructions (intrinsics) are left out."""
+
+    objtype = "kernel"
+    directivetype = "function"
+    priority = FunctionDocumenter.priority + 1
+
+    @classmethod
+    def can_document_member(cls, member: Any, membername: str, isattr: bool, parent: Any) -> bool:
+        return is_kernel(member)
+
+    def import_object(self, raiseerror: bool = False) -> bool:
+        found = super().import_object(raiseerror)
+        if found:
+            self.object = self.object.py_func
+        return found
 
 
 class Room(SphinxDirective):
@@ -202,6 +226,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     for extension in ("sphinx.ext.autodoc", "sphinx.ext.napoleon"):
         app.setup_extension(extension)
+    app.add_autodocumenter(KernelDocumenter)
     app.add_directive("room", Room)
     app.add_directive("rooms", Rooms)
     app.connect("autodoc-process-docstring", translate, priority=400)  # napoleon comes at 500

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from companion import speed
 from companion.drawings import flow, module_graph
 from companion.pictures import UNDATED
 from docutils import nodes
@@ -51,11 +52,17 @@ def architecture(ax: Axes, _: Path) -> Axes:
     return flow.architecture(ax, edges, module_graph.levels(edges))
 
 
+def step_times(ax: Axes, book: Path) -> Axes:
+    """What a step costs at each density, as the benchmarks measured it."""
+    return speed.step_times(ax, speed.read(book.parent))
+
+
 #: Name → what draws it, given axes and the folder of the page; its size in inches.
 DRAWINGS: dict[str, tuple[Callable[[Axes, Path], Axes], tuple[float, float]]] = {
     "timeline": (timeline, (5.5, 8)),
     "data_flow": (data_flow, (6.5, 3.7)),
     "architecture": (architecture, (6, 9)),
+    "step_times": (step_times, (6.5, 3.9)),
 }
 
 
@@ -89,7 +96,7 @@ class Drawing(Figure):
         if name not in DRAWINGS:
             raise self.error(f"unknown drawing {name!r}; known are {', '.join(DRAWINGS)}")
         book = Path(environment.doc2path(environment.docname)).parent
-        for file in (milestones(book), *sorted(PACKAGE.rglob("*.py"))):
+        for file in (milestones(book), speed.file(book.parent), *sorted(PACKAGE.rglob("*.py"))):
             environment.note_dependency(str(file))  # where one changes, a later build reads the page again
         draw, size = DRAWINGS[name]
         with plt.rc_context():

@@ -17,6 +17,7 @@ ROOMS = (
     "text",
     "datasets",
     "models",
+    "kernels",
     "training",
     "shrinking",
     "lottery",
