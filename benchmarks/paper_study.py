@@ -1,9 +1,9 @@
 """The paper's study with both engines: how long it takes, and whether it comes out the same.
 
 First compute the study into an empty folder, ``python -m lthcore run mnist-paper --workers 2 --out FOLDER``; then
-``python -m benchmarks.paper_study FOLDER`` compares its searches with the published ones, trial by trial: those were trained
-by the dense engine throughout, from the same initial weights and in the same order of examples. The clock is that of
-the files: a record is written when its network is finished.
+``python -m benchmarks.paper_study FOLDER`` compares its searches with the published ones, trial by trial. Those were
+trained by the dense engine throughout, from the same initial weights and in the same order of examples. The clock is
+that of the files: a record is written when its network is finished.
 """
 
 from __future__ import annotations
