@@ -70,15 +70,21 @@ def main(
 
 def _measure(names: Sequence[str], scale: Scale) -> list[Entry]:
     """All names: those of one core in one process after another, the others in processes of their own."""
+    options = ["--repeats", str(scale.repeats), *(["--quick"] if scale.quick else [])]
     entries: list[Entry] = []
-    if here := [name for name in names if name not in APART]:
-        options = ["--repeats", str(scale.repeats), *(["--quick"] if scale.quick else [])]
-        entries += harness.in_new_process(PROGRAM, "--only", *here, *options)
+    for modules in (ON_ONE_CORE.keys() - FROM_SECONDS.keys(), *({module} for module in FROM_SECONDS)):
+        known = {name for module in modules if _is_here(module) for name in ON_ONE_CORE[module]}
+        if here := [name for name in names if name in known]:
+            entries += harness.in_new_process(PROGRAM, "--only", *here, *options)
     if apart := tuple(name for name in names if name in APART):
         from benchmarks import study
 
         entries += study.measure_apart(apart, scale)
-    return entries
+    return sorted(entries, key=lambda each: NAMES.index(each.name))
+
+
+def _is_here(module: str) -> bool:
+    return find_spec(f"{PROGRAM}.{module}") is not None
 
 
 def _on_this_core(names: Sequence[str], scale: Scale) -> list[Entry]:
@@ -87,7 +93,7 @@ def _on_this_core(names: Sequence[str], scale: Scale) -> list[Entry]:
     entries: list[Entry] = []
     for module, known in ON_ONE_CORE.items():
         wanted = tuple(name for name in known if name in names)
-        if not wanted or not find_spec(f"{PROGRAM}.{module}"):
+        if not wanted or not _is_here(module):
             continue
         found = importlib.import_module(f"{PROGRAM}.{module}")
         if module in FROM_SECONDS:
@@ -122,7 +128,7 @@ def _percent(way: str) -> float:
     return 100 * percent if percent < 1 else percent
 
 
-# Modules that hand back the seconds of each way, turn by turn.
+# Modules that hand back the seconds of each way, turn by turn. They set up TensorFlow themselves.
 FROM_SECONDS = {"predictor": _predict, "kim": _kim}
 
 
