@@ -19,7 +19,7 @@ import tensorflow as tf
 import typer
 
 import lthcore as lth
-from benchmarks.speed import data
+from benchmarks.networks import data
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.files import paths
 
