@@ -62,6 +62,12 @@ def update(rule: int, coefficients, decay: float, rate: float, number: int, w, g
         w += first * slots[0] - rate * g if second else slots[0]
 
 
+def cut(w, most: float) -> None:
+    """Cut columns back to a largest norm as Keras does, in place."""
+    norms = np.sqrt((w**2).sum(0))
+    w *= np.minimum(norms, most) / (1e-7 + norms)
+
+
 def train(stack: DenseStack, mask, theta, x, y, batches, rule, coefficients, decay, rates) -> tuple[dict, float]:
     """Train under a mask; the weights and the mean loss."""
     theta = {name: np.array(array, np.float64) * mask.get(name, True) for name, array in theta.items()}
@@ -73,4 +79,7 @@ def train(stack: DenseStack, mask, theta, x, y, batches, rule, coefficients, dec
         for name, array in theta.items():
             g = found[name] * mask.get(name, True)
             update(rule, coefficients, decay, rates[number], number + 1, array, g, slots[name])
+        for layer in stack.layers:
+            if layer.max_norm < np.inf:
+                cut(theta[layer.kernel], layer.max_norm)
     return theta, float(np.mean(losses))

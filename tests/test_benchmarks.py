@@ -16,7 +16,7 @@ from benchmarks.__main__ import NAMES
 from benchmarks.limits import demands, operations
 from benchmarks.sparse import crossing
 from lthcore.files import paths
-from lthcore.kernels.stacks.stack import DenseLayer, DenseStack
+from lthcore.kernels.stacks.layers import DenseLayer, DenseStack
 from lthcore.kernels.stacks.survivors import survivors
 from lthcore.pruning.mask import Mask
 

@@ -15,4 +15,7 @@ COEFFICIENTS = {
 
 # Columns of the table of a stack's layers; see `lthcore.kernels.stacks.survivors.Structure`.
 SOURCE, INPUTS_AT, INPUTS, OUTPUTS_AT, OUTPUTS, FIRST, LAST, BIAS_AT, ACTIVATION = range(9)
-DROPOUT, L2, BIAS_L2 = range(3)
+DROPOUT, L2, BIAS_L2, MAX_NORM = range(4)
+
+# Columns of the table of layers of word windows; see `lthcore.kernels.documents.survivors.Structure`.
+WIDTH, FILTERS, FEATURES_AT, GROUP, FILTER_BIAS_AT = range(5)

@@ -192,6 +192,16 @@ def smaller(typing: Any, a: Lanes, b: Lanes) -> Any:
 
 
 @intrinsic
+def where_less(typing: Any, a: Lanes, b: Lanes, x: Lanes, y: Lanes) -> Any:
+    """The third of four numbers where the first is less than the second, else the fourth."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", *arguments[:2]), *arguments[2:])
+
+    return x(a, b, x, y), generate
+
+
+@intrinsic
 def times_power_of_two(typing: Any, value: Lanes, power: Lanes) -> Any:
     """value · 2ᵖ for whole p within the range of the exponent; for NaN whatever it is, so that it stays NaN."""
     bits, offset = (23, 127) if value.element == types.float32 else (52, 1023)
@@ -236,31 +246,54 @@ def transpose(
 
     Row b begins in `rows` at ``starts[b]``. Number j of its sixteen goes to ``out[place + 64 j + b]``.
     """
+    # Squares of this size are turned at once: sixteen bytes, or eight floats, fit into one register.
+    size = LANES if rows.dtype == types.uint8 else LANES // 2
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
         array, begins, first, target, at = arguments
         data = context.make_array(signature.args[0])(context, builder, array).data
         numbers = context.make_array(signature.args[1])(context, builder, begins).data
-        kind, align = _vector(rows.dtype), rows.dtype.bitwidth // 8
+        written = context.make_array(signature.args[3])(context, builder, target).data
+        kind = ir.VectorType(_vector(rows.dtype).element, size).as_pointer()
+        align = rows.dtype.bitwidth // 8
 
-        def row(number: int) -> Any:
-            start = builder.load(builder.gep(numbers, [ir.Constant(_INT64, number)]))
-            place = builder.gep(data, [builder.add(start, first)])
-            return builder.load(builder.bitcast(place, kind.as_pointer()), align=align)
+        def pointer(base: Any, start: Any, further: int) -> Any:
+            place = builder.add(start, ir.Constant(_INT64, further))
+            return builder.bitcast(builder.gep(base, [place]), kind)
 
-        # Four times the first eight are shuffled into the other eight like two halves of a pack of cards.
-        low = [half + LANES * second for half in range(LANES // 2) for second in (0, 1)]
-        high = [number + LANES // 2 for number in low]
-        vectors = [row(number) for number in range(LANES)]
-        for _ in range(4):
-            pairs = [(vectors[number], vectors[number + LANES // 2]) for number in range(LANES // 2)]
-            vectors = [_shuffled(builder, *pair, order) for pair in pairs for order in (low, high)]
-        for number, vector in enumerate(vectors):
-            begin = builder.add(at, ir.Constant(_INT64, BLOCK * number))
-            builder.store(vector, _pointer(context, builder, signature.args[3], target, begin), align=align)
+        for row in range(0, LANES, size):
+            places = [ir.Constant(_INT64, number) for number in range(row, row + size)]
+            lines = [builder.add(builder.load(builder.gep(numbers, [place])), first) for place in places]
+            for line in range(0, LANES, size):
+                square = [builder.load(pointer(data, start, line), align=align) for start in lines]
+                for number, vector in enumerate(_turned(builder, square)):
+                    builder.store(vector, pointer(written, at, BLOCK * (line + number) + row), align=align)
         return context.get_dummy_value()
 
     return types.void(rows, starts, types.int64, out, types.int64), generate
+
+
+def _turned(builder: ir.IRBuilder, square: list) -> list:
+    """The columns of a square of eight or sixteen vectors."""
+    size = len(square)
+    if size == LANES:
+        # Four times the first eight are shuffled into the other eight like two halves of a pack of cards.
+        low = [half + size * second for half in range(size // 2) for second in (0, 1)]
+        high = [number + size // 2 for number in low]
+        for _ in range(4):
+            pairs = [(square[number], square[number + size // 2]) for number in range(size // 2)]
+            square = [_shuffled(builder, *pair, order) for pair in pairs for order in (low, high)]
+        return square
+    # Vectors one, two and four apart exchange ones, pairs and fours, each of which is one instruction on eight floats.
+    ones, twos, fours = [0, 8, 1, 9, 4, 12, 5, 13], [0, 1, 8, 9, 4, 5, 12, 13], [0, 1, 2, 3, 8, 9, 10, 11]
+    for apart, further, order in ((1, 2, ones), (2, 2, twos), (4, 4, fours)):
+        turned = list(square)
+        for number in (number for number in range(size) if not number & apart):
+            pair = square[number], square[number + apart]
+            turned[number] = _shuffled(builder, *pair, order)
+            turned[number + apart] = _shuffled(builder, *pair, [place + further for place in order])
+        square = turned
+    return [square[number] for number in (0, 2, 1, 3, 4, 6, 5, 7)]
 
 
 @intrinsic

@@ -38,6 +38,16 @@ def update(rule, coefficients, decay, rate, number, theta, gradient, slots):
 
 
 @kernel
+def follow(momentum, number, theta, average):
+    """Let moving averages follow the parameters; before the first update there is nothing to average."""
+    kind = theta.dtype.type
+    kept = kind(momentum) if number > 1 else kind(0)
+    added = one(theta) - kept
+    for p in range(theta.size):
+        average[p] = kept * average[p] + added * theta[p]
+
+
+@kernel
 def _adam(coefficients, rate, number, theta, gradient, mean, square):
     kind = theta.dtype.type
     first, second, epsilon = coefficients

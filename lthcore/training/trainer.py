@@ -43,10 +43,10 @@ class Trainer:
         compiler: ``"xla"``, ``"graph"``, or ``"auto"`` for the one that is faster for this model and device. The
             model's forward and backward pass use it; the optimizer's update is always compiled by XLA.
         engine: what executes the steps: ``"dense"``, the compiled loop; ``"sparse"``, kernels that touch survivors
-            alone, for stacks of dense layers; or ``"auto"`` for the kernels wherever they can and a ticket is light
-            enough for them to be faster, and the loop otherwise.
+            alone, for stacks of dense layers and for Kim's network of documents; or ``"auto"`` for the kernels
+            wherever they can and a ticket is light enough for them to be faster, and the loop otherwise.
         break_even: the density up to which ``"auto"`` takes the kernels, where it is known; else it is measured once
-            per machine, when it is first needed, for trainings of 2 000 steps or more.
+            per machine, when it is first needed, for trainings of 1 500 steps or more.
         embeddings: whether trained tables of word vectors are prunable too.
         fresh: draws initial weights, where the layers' own initializers are not what is wanted. Otherwise what is
             frozen in the model keeps the value that it has now.

@@ -57,7 +57,7 @@ def test_matrices_of_a_thousand_million_places_have_places_beyond_32_bits():
     kept[99_999, 29_999] = kept[80_000, 7] = kept[0, 3] = True
     stack = DenseStack((DenseLayer("w", None, inputs, outputs),), "linear")
     found = survivors(stack, Mask({"w": kept}))
-    (_, places) = found._places["w"]
+    (_, places) = found.places["w"]
     assert sorted(places.tolist()) == [3, 80_000 * outputs + 7, 99_999 * outputs + 29_999]
     assert found.structure.source.tolist() == [0, 80_000, 99_999]
 

@@ -102,6 +102,17 @@ def test_two_hundred_steps_equal_those_of_a_reference(name):
         np.testing.assert_allclose(found[key], array, rtol=1e-9, atol=1e-9)
 
 
+def test_columns_are_cut_back_to_their_largest_norm_as_in_a_reference():
+    data, model = data_of(20, 5), model_of((20, 30, 5), ("relu",))
+    model.get_layer("layer_1").kernel_constraint = keras.constraints.MaxNorm(0.5, axis=0)
+    ticket, batches = ticket_of(model, 0.3), batches_of(data, 50, 60)
+    theta, _ = wanted(model, data, OPTIMIZERS["momentum"](), ticket, batches)
+    _, _, found = trained(model, data, OPTIMIZERS["momentum"](), ticket, batches)
+    for key, array in theta.items():
+        np.testing.assert_allclose(found[key], array, rtol=1e-9, atol=1e-9)
+    assert np.sqrt((found["layer_1/kernel"] ** 2).sum(0)).max() == pytest.approx(0.5)
+
+
 @settings(deadline=None, max_examples=25, derandomize=True)
 @given(
     widths=st.lists(st.integers(1, 40), min_size=1, max_size=3),

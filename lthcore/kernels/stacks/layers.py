@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from lthcore.checks import check_known
@@ -22,6 +23,7 @@ class DenseLayer:
         dropout: share of its inputs that is dropped in training.
         l2: added to the loss in training, times the sum of its squared weights.
         bias_l2: the same of its biases.
+        max_norm: the largest Euclidean norm of a column of its matrix, to which it is cut back after each update.
     """
 
     kernel: str
@@ -32,6 +34,7 @@ class DenseLayer:
     dropout: float = 0.0
     l2: float = 0.0
     bias_l2: float = 0.0
+    max_norm: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
@@ -64,7 +65,7 @@ class SparsePredictor:
             if name not in arrays or arrays[name].shape != shape:
                 raise ValueError(f"{name!r} must have the shape {shape}, but the weights have {_shape(arrays, name)}")
         self._stack = DenseStack(
-            tuple(replace(layer, dropout=0, l2=0, bias_l2=0) for layer in stack.layers), stack.head
+            tuple(replace(layer, dropout=0, l2=0, bias_l2=0, max_norm=math.inf) for layer in stack.layers), stack.head
         )
         self._input_shape = tuple(int(size) for size in input_shape)
         found = survivors(self._stack, mask)

@@ -15,6 +15,7 @@ from lthcore.kernels.codes import (
     INPUTS_AT,
     L2,
     LAST,
+    MAX_NORM,
     OUTPUTS,
     OUTPUTS_AT,
     SOURCE,
@@ -23,6 +24,9 @@ from lthcore.kernels.compiled import kernel
 from lthcore.kernels.functions import activate, derive
 from lthcore.kernels.lanes import load, multiply, prefetch, store, transpose, values
 from lthcore.kernels.products import backward, forward, spread_biases, sum_biases
+
+# What Keras adds to a norm, so that it never divides by zero.
+_SMALL = 1e-7
 
 
 @kernel
@@ -95,15 +99,15 @@ def run_forward(structure, theta, a, kept, noise, training):
 
 
 @kernel
-def run_backward(structure, theta, gradient, a, d, kept):
-    """From the derivatives by the logits to those by all parameters."""
+def run_backward(structure, theta, gradient, a, d, kept, further):
+    """From the derivatives by the logits to those by all parameters and, where it goes further back, by the inputs."""
     for number in range(structure.layers.shape[0] - 1, -1, -1):
         layer = structure.layers[number]
         inputs, outputs, count = layer[INPUTS_AT], layer[OUTPUTS_AT], layer[OUTPUTS]
         derive(a, d, outputs, outputs + 64 * count, layer[ACTIVATION])
         if layer[BIAS_AT] >= 0:
             sum_biases(gradient, layer[BIAS_AT], count, d, outputs)
-        if number > 0:
+        if number > 0 or further:
             d[inputs : inputs + 64 * layer[INPUTS]] = 0
         backward(
             theta,
@@ -117,9 +121,9 @@ def run_backward(structure, theta, gradient, a, d, kept):
             d,
             inputs,
             outputs,
-            number > 0,
+            number > 0 or further,
         )
-        if number > 0 and inputs != layer[SOURCE]:
+        if (number > 0 or further) and inputs != layer[SOURCE]:
             for v in range(0, 64 * layer[INPUTS], 16):
                 store(d, layer[SOURCE] + v, multiply(load(d, inputs + v), load(kept, inputs + v)))
 
@@ -141,6 +145,26 @@ def penalties(structure, theta, gradient):
                     penalty += weight * np.float64(theta[p]) ** 2
                     gradient[p] += twice * theta[p]
     return penalty
+
+
+@kernel
+def project(structure, theta):
+    """Cut columns back to their largest norm, as Keras does: by a factor that is a little less than one elsewhere."""
+    for number in range(structure.layers.shape[0]):
+        layer = structure.layers[number]
+        most = structure.rates[number, MAX_NORM]
+        if most == np.inf:
+            continue
+        factors = np.zeros(layer[OUTPUTS], theta.dtype)
+        for s in range(layer[FIRST], layer[LAST]):
+            for p in range(structure.first[s], structure.first[s + 1]):
+                factors[structure.unit[s]] += theta[p] * theta[p]
+        for k in range(layer[OUTPUTS]):
+            norm = np.sqrt(factors[k])
+            factors[k] = min(norm, theta.dtype.type(most)) / (theta.dtype.type(_SMALL) + norm)
+        for s in range(layer[FIRST], layer[LAST]):
+            for p in range(structure.first[s], structure.first[s + 1]):
+                theta[p] *= factors[structure.unit[s]]
 
 
 @kernel
@@ -188,9 +212,10 @@ def train(structure, rows, y, orders, classes, rule, rates, begun, theta, gradie
                 loss += heads.classes(a, d, outputs, count, y, examples, used, 1 / batch, work)
             else:
                 loss += heads.labels(a, d, outputs, count, y, examples, used, 1 / (batch * count))
-            run_backward(structure, theta, gradient, a, d, kept)
+            run_backward(structure, theta, gradient, a, d, kept, False)
         summed += loss / (batch if classes else batch * count) + penalties(structure, theta, gradient)
         updates.update(rule[0], rule[1], rule[2], rates[i], begun + i + 1, theta, gradient, slots)
+        project(structure, theta)
     return summed
 
 

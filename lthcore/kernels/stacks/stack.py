@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -36,10 +38,23 @@ def read(model: keras.Model) -> DenseStack:
         >>> [layer.activation for layer in read(model).layers], read(model).head
         (['relu', 'linear'], 'linear')
     """
-    called, line = names_of(model), _in_line(model)
+    return stack_of(_in_line(model), names_of(model), axes=len(model.input_shape) - 1)
+
+
+def stack_of(layers: Iterable[keras.Layer], called: dict[int, str], *, axes: int) -> DenseStack:
+    """Describe layers that follow one another.
+
+    Args:
+        layers: the layers in their order.
+        called: the id of each variable → its name.
+        axes: axes of what the first layer is given, without that of the examples.
+
+    Raises:
+        UnsupportedError: as in `read`.
+    """
     made: list[DenseLayer] = []
-    dropout, axes = 0.0, len(model.input_shape) - 1
-    for layer in line:
+    dropout = 0.0
+    for layer in layers:
         if isinstance(layer, keras.layers.Flatten) and layer.data_format != "channels_first":
             axes = 1
         elif isinstance(layer, (keras.layers.InputLayer, keras.layers.Identity)):
@@ -103,8 +118,8 @@ def _name(function: object) -> str:
 def _dense(layer: keras.layers.Dense, called: dict[int, str], dropout: float) -> DenseLayer:
     if type(layer) is not keras.layers.Dense or layer.lora_enabled or layer.quantization_mode:
         raise UnsupportedError(f"layer {layer.name!r} is a {type(layer).__name__} of its own kind")
-    if layer.kernel_constraint or layer.bias_constraint:
-        raise UnsupportedError(f"layer {layer.name!r} has a constraint")
+    if layer.bias_constraint:
+        raise UnsupportedError(f"layer {layer.name!r} has a constraint on its biases")
     if layer.activity_regularizer:
         raise UnsupportedError(f"layer {layer.name!r} has a penalty on what it gives")
     if not layer.trainable:
@@ -122,7 +137,16 @@ def _dense(layer: keras.layers.Dense, called: dict[int, str], dropout: float) ->
         dropout=dropout,
         l2=_l2(layer, layer.kernel_regularizer),
         bias_l2=_l2(layer, layer.bias_regularizer),
+        max_norm=_max_norm(layer, layer.kernel_constraint),
     )
+
+
+def _max_norm(layer: keras.Layer, constraint: Any) -> float:
+    if constraint is None:
+        return math.inf
+    if type(constraint) is keras.constraints.MaxNorm and constraint.axis == 0:
+        return float(constraint.max_value)
+    raise UnsupportedError(f"layer {layer.name!r} has a constraint other than the largest norm of its columns")
 
 
 def _l2(layer: keras.Layer, regularizer: Any) -> float:

@@ -16,6 +16,9 @@ from lthcore.pruning.mask import Mask
 # a segment should have on the mean, so that beginning it does not cost more than that saves.
 NEARBY, WORTHWHILE = 112, 16
 
+# Name → where its survivors are in the order of kernels, and where in the array itself.
+Places = Mapping[str, tuple[slice, np.ndarray]]
+
 
 class Structure(NamedTuple):
     """Where the survivors of a stack are, as kernels read it.
@@ -24,7 +27,7 @@ class Structure(NamedTuple):
         layers: int64 (L, 9), its columns named in `lthcore.kernels.codes`; places are numbers of elements of arrays
             with 64 for each unit. Inputs of a layer stand at INPUTS_AT; where some are dropped, they are copied there
             from SOURCE. Its segments are FIRST to LAST, its biases begin at BIAS_AT of the parameters, -1 for none.
-        rates: float64 (L, 3), dropout and penalties.
+        rates: float64 (L, 4), dropout, penalties and the largest norm of a column.
         source: int32, the unit each parameter comes from; unused for biases.
         first: int64 (S + 1), the parameters of each segment; the end of a layer's last one is `stop`.
         stop: int64 (L,), where the survivors of each layer end among the parameters.
@@ -51,6 +54,7 @@ class Survivors:
         structure: where they are.
         size: number of parameters.
         units: units that have a place of their own in the arrays of numbers, inputs included.
+        places: where the survivors of each array are.
     """
 
     stack: DenseStack
@@ -58,23 +62,33 @@ class Survivors:
     structure: Structure
     size: int
     units: int
-    _places: Mapping[str, tuple[slice, np.ndarray]]
+    places: Places
 
     def pack(self, arrays: Mapping[str, np.ndarray], dtype: type = np.float32) -> np.ndarray:
         """The parameters among some weights, or among anything of their shapes; zero for what is missing."""
-        packed: np.ndarray = np.zeros(self.size, dtype)
-        for name, (where, flat) in self._places.items():
-            if name in arrays:
-                packed[where] = np.asarray(arrays[name]).reshape(-1)[flat]
-        return packed
+        return pack(arrays, self.places, self.size, dtype)
 
     def unpack(self, packed: np.ndarray) -> dict[str, np.ndarray]:
         """Name → array of the weights' shape; zero where pruned."""
-        arrays, shapes = {}, self.stack.shapes
-        for name, (where, flat) in self._places.items():
-            arrays[name] = np.zeros(shapes[name], packed.dtype)
-            arrays[name].reshape(-1)[flat] = packed[where]
-        return arrays
+        return unpack(packed, self.places, self.stack.shapes)
+
+
+def pack(arrays: Mapping[str, np.ndarray], places: Places, size: int, dtype: type) -> np.ndarray:
+    """Survivors of some arrays in the order of kernels; zero for what is missing."""
+    packed: np.ndarray = np.zeros(size, dtype)
+    for name, (where, flat) in places.items():
+        if name in arrays:
+            packed[where] = np.asarray(arrays[name]).reshape(-1)[flat]
+    return packed
+
+
+def unpack(packed: np.ndarray, places: Places, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """The arrays that survivors belong to; zero elsewhere."""
+    arrays = {}
+    for name, (where, flat) in places.items():
+        arrays[name] = np.zeros(shapes[name], packed.dtype)
+        arrays[name].reshape(-1)[flat] = packed[where]
+    return arrays
 
 
 def survivors(stack: DenseStack, mask: Mask) -> Survivors:
@@ -94,7 +108,7 @@ def survivors(stack: DenseStack, mask: Mask) -> Survivors:
     sources, ends, units = [], [0], stack.layers[0].inputs
     source_at, size, segments = 0, 0, 0
     for number, layer in enumerate(stack.layers):
-        flat, first, unit = _segments(mask[layer.kernel])
+        flat, first, unit = segments_of(mask[layer.kernel])
         inputs_at = source_at
         if layer.dropout:
             inputs_at, units = units, units + layer.inputs
@@ -115,7 +129,9 @@ def survivors(stack: DenseStack, mask: Mask) -> Survivors:
             read = np.unique(flat // layer.outputs)
     structure = Structure(
         layers=np.array(table, np.int64),
-        rates=np.array([(layer.dropout, layer.l2, layer.bias_l2) for layer in stack.layers], np.float64),
+        rates=np.array(
+            [(layer.dropout, layer.l2, layer.bias_l2, layer.max_norm) for layer in stack.layers], np.float64
+        ),
         source=np.concatenate(sources).astype(np.int32),
         first=np.concatenate([first for first, _ in parts]).astype(np.int64),
         stop=np.array(ends[1:], np.int64),
@@ -131,12 +147,12 @@ def _row(layer: DenseLayer, source: int, inputs: int, outputs: int, first: int, 
     return [64 * source, 64 * inputs, layer.inputs, 64 * outputs, layer.outputs, first, last, bias, activation]
 
 
-def _segments(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def segments_of(mask: np.ndarray, nearby: int = NEARBY) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Positions of a matrix' survivors in the order of kernels, where each segment begins and ends, and its unit."""
     outputs = mask.shape[1]
     flat = np.flatnonzero(mask)  # int64, as places in large matrices need
     inputs, units = np.divmod(flat, outputs)
-    together = max(NEARBY, WORTHWHILE * mask.size // max(len(flat), 1))
+    together = max(nearby, WORTHWHILE * mask.size // max(len(flat), 1))
     segment = (inputs // together) * outputs + units
     order = np.argsort(segment, kind="stable")
     flat, segment = flat[order], segment[order]

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from time import perf_counter
+from typing import Protocol
 
 import numpy as np
 
 from lthcore.files import environment, paths
 from lthcore.kernels import compiled
-from lthcore.kernels.stacks.layers import DenseStack
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.ticket import Ticket
 from lthcore.pruning.weights import Weights
@@ -21,39 +21,47 @@ from lthcore.training.config import TrainConfig
 from lthcore.training.engines.engine import Engine
 
 # Trainings shorter than this are over before a measurement would have paid: the dense engine takes them.
-WORTH_MEASURING = 2_000
+WORTH_MEASURING = 1_500
 # Where the sparse engine is timed; what it costs in between lies on a line.
 _DENSITIES = (0.02, 0.3)
 _STEPS, _REPEATS = 100, 3
 
 
+class Described(Protocol):
+    """A network's description; written out, it tells all that its speed depends on."""
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Names of its prunable weights."""
+
+
 def measured(
-    dense: Engine, sparse: Engine, stack: DenseStack, config: TrainConfig, examples: tuple[int, ...], weights: Weights
+    dense: Engine, sparse: Engine, network: Described, config: TrainConfig, examples: tuple[int, ...], weights: Weights
 ) -> float:
     """The density at which both engines take equally long, in [0, 1]; from a cache where this was measured before.
 
     Args:
         dense, sparse: the engines; the networks that they hold are overwritten.
-        stack: the model's layers.
+        network: the model, as the sparse engine describes it.
         config: how often is scored, and how large minibatches are.
         examples: numbers of examples of the three parts of the data.
         weights: any weights of the model.
     """
-    path = _path(dense.machine, stack, config, examples)
+    path = _path(dense.machine, network, config, examples)
     try:
         return float(json.loads(path.read_text(encoding="utf-8"))["break_even"])
     except (OSError, ValueError, KeyError, TypeError):  # not measured yet, or damaged: measured again
         pass
-    found = _measure(dense, sparse, stack, config, examples[0], weights)
+    found = _measure(dense, sparse, network.kernels, config, examples[0], weights)
     _keep(path, found)
     return found["break_even"]
 
 
 def _measure(
-    dense: Engine, sparse: Engine, stack: DenseStack, config: TrainConfig, examples: int, weights: Weights
+    dense: Engine, sparse: Engine, kernels: tuple[str, ...], config: TrainConfig, examples: int, weights: Weights
 ) -> dict[str, float]:
     rng = np.random.default_rng(0)
-    shapes = {name: weights[name].shape for name in stack.kernels}
+    shapes = {name: weights[name].shape for name in kernels}
     tickets = [
         Ticket(Mask({name: rng.random(shape) < density for name, shape in shapes.items()}), weights)
         for density in _DENSITIES
@@ -92,11 +100,11 @@ def _step(engine: Engine, ticket: Ticket, batches: np.ndarray, config: TrainConf
     return training + validation + (scored - 2 * validated + trained) / config.test_every
 
 
-def _path(machine: Mapping[str, object], stack: DenseStack, config: TrainConfig, examples: tuple[int, ...]) -> Path:
+def _path(machine: Mapping[str, object], network: Described, config: TrainConfig, examples: tuple[int, ...]) -> Path:
     """Where a measurement is kept; its name tells of all that may change it."""
     here = environment.describe()
     same = [here[key] for key in ("processor", "vectors", "cores", "tensorflow", "keras", "numpy")]
-    asked = (stack, config.batch_size, config.eval_every, config.test_every, config.optimizer, examples)
+    asked = (network, config.batch_size, config.eval_every, config.test_every, config.optimizer, examples)
     text = repr((same, sorted(machine.items()), compiled.fingerprint(), asked))
     return paths.cache() / "break_even" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 

@@ -12,8 +12,10 @@ import numpy as np
 from lthcore.checks import check_known, is_number
 from lthcore.datasets.base import Dataset
 from lthcore.kernels import compiled
-from lthcore.kernels.stacks.stack import UnsupportedError
-from lthcore.kernels.stacks.stack import read as read_stack
+from lthcore.kernels.documents import network as documents
+from lthcore.kernels.documents.network import DocumentNetwork
+from lthcore.kernels.stacks import stack as stacks
+from lthcore.kernels.stacks.stack import DenseStack, UnsupportedError
 from lthcore.models import variables
 from lthcore.training.config import TrainConfig
 from lthcore.training.engines import rules
@@ -69,8 +71,8 @@ class Engines:
         if self._break_even is None:
             data, weights = self._data, variables.read(self._model)
             sizes = tuple(len(split) for split in (data.train, data.validation, data.test))
-            stack = read_stack(self._model)
-            self._break_even = measured(self.dense, self._sparse, stack, self._config, sizes, weights)
+            network, _ = self._served
+            self._break_even = measured(self.dense, self._sparse, network, self._config, sizes, weights)
         return self._break_even
 
     def deciding_by(self, break_even: float) -> Engines:
@@ -89,8 +91,8 @@ class Engines:
         check_known("engine", engine, ENGINES)
         if engine == "sparse" and (reason := self._unsupported or compiled.missing()):
             raise ValueError(
-                f"engine='sparse' trains stacks of dense layers on a processor, and this it cannot train: {reason}; "
-                f"use engine='auto'"
+                f"engine='sparse' trains stacks of dense layers, and Kim's network, on a processor, and this it cannot "
+                f"train: {reason}; use engine='auto'"
             )
         return {"dense": 0.0, "sparse": 1.0}.get(engine, break_even)
 
@@ -108,25 +110,43 @@ class Engines:
 
     @cached_property
     def _unsupported(self) -> str | None:
-        """Why the sparse engine cannot train this model; None if it can."""
+        """Why no sparse engine can train this model; None if one can."""
         try:
-            read_stack(self._model)
-            rules.read(self._optimizer)
+            network, _ = self._served
         except UnsupportedError as error:
             return str(error)
         if self.dense.machine["device"] == "gpu":
             return "there is a GPU"
-        if self._data.train.x.dtype != np.float32:
-            return f"its inputs are {self._data.train.x.dtype}, not float32"
+        if network.kernels != self.dense.prunable:
+            return f"what is pruned are {', '.join(self.dense.prunable)}, not {', '.join(network.kernels)} alone"
         return None
+
+    @cached_property
+    def _served(self) -> tuple[DenseStack | DocumentNetwork, rules.Rule]:
+        """The model and the optimizer as one of the sparse engines describes them."""
+        x, rule = self._data.train.x, rules.read(self._optimizer)
+        if x.dtype == np.int32:
+            network = documents.read(self._model)
+            splits = (self._data.train, self._data.validation, self._data.test)
+            if any(split.x.min() < 0 or split.x.max() >= network.words for split in splits):
+                raise UnsupportedError(f"its documents have words that are not among the {network.words} of its table")
+            return network, rule
+        if rule.average is not None:
+            raise UnsupportedError("the optimizer keeps moving averages of the weights")
+        return stacks.read(self._model), rule
 
     @property
     def _sparse(self) -> Engine:
         """The sparse engine, one for all that were made from one another; numba is imported only where it is wanted."""
         if not self._made:
-            from lthcore.training.engines.sparse import SparseEngine
-
-            stack, rule = read_stack(self._model), rules.read(self._optimizer)
+            network, rule = self._served
             names, threads = tuple(variables.variables(self._model)), self.dense.machine["threads"]
-            self._made.append(SparseEngine(stack, rule, self._data, names, threads=threads))
+            if isinstance(network, DocumentNetwork):
+                from lthcore.training.engines.documents import DocumentEngine
+
+                self._made.append(DocumentEngine(network, rule, self._data, names, threads=threads))
+            else:
+                from lthcore.training.engines.sparse import SparseEngine
+
+                self._made.append(SparseEngine(network, rule, self._data, names, threads=threads))
         return self._made[0]

@@ -47,7 +47,7 @@ class DenseEngine:
         batch_size: int,
         xla: bool,
     ) -> None:
-        self._model, self._prunable = model, prunable
+        self._model, self.prunable = model, prunable
         self._shape, self._xla = (window, batch_size), xla
         self._state = OptimizerState(optimizer, model.trainable_variables)
         self._segment = compile_segment(model, self._state.optimizer, loss, data.train, prunable, xla=xla)
@@ -168,11 +168,11 @@ class DenseEngine:
 
     def _kernels(self) -> dict[str, keras.Variable]:
         known = variables.variables(self._model)
-        return {name: known[name] for name in self._prunable}
+        return {name: known[name] for name in self.prunable}
 
     def _set(self, mask: Mask) -> None:
         self._mask = mask
-        self._masks = {name: tf.constant(mask[name], tf.float32) for name in self._prunable}
+        self._masks = {name: tf.constant(mask[name], tf.float32) for name in self.prunable}
 
 
 def _threads() -> int | str:

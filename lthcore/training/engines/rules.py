@@ -27,6 +27,7 @@ class Rule:
         decay: decoupled weight decay.
         rates: (first, last) → learning rates of the steps from the first to before the last, float64.
         momentum: which slot holds the running mean of the gradients; None if none does.
+        average: share that moving averages of the weights keep at each step; None where none are taken.
         name: of the optimizer, for messages.
     """
 
@@ -35,6 +36,7 @@ class Rule:
     decay: float
     rates: Callable[[int, int], np.ndarray]
     momentum: int | None
+    average: float | None
     name: str
 
 
@@ -53,7 +55,7 @@ def read(optimizer: keras.Optimizer) -> Rule:
         "clipvalue": None,
         "clipnorm": None,
         "global_clipnorm": None,
-        "use_ema": False,
+        "ema_overwrite_frequency": None,
         "loss_scale_factor": None,
         "gradient_accumulation_steps": None,
         "amsgrad": False,
@@ -82,6 +84,7 @@ def read(optimizer: keras.Optimizer) -> Rule:
         decay=float(settings.get("weight_decay") or 0.0),
         rates=_rates(optimizer._learning_rate),
         momentum=(1 if number == codes.RMSPROP else 0) if moving else None,
+        average=float(settings["ema_momentum"]) if settings.get("use_ema") else None,
         name=kind.__name__,
     )
 
