@@ -39,6 +39,7 @@ def main(
         "steps": search.train.steps,
         "minutes": _minutes(new, both[0]),
         "break_even": sorted({float(record.machine["break_even"]) for record in both[0]}),
+        "commit": both[0][-1].environment["commit"],
         "environment": dict(both[0][-1].environment),
         "rounds": _rounds(*both),
     }
