@@ -196,7 +196,7 @@ def _study(found: dict) -> Entry:
     """What somebody wrote down of a real study."""
     minutes = float(found["minutes"])
     what = f"wall clock of a study of {found['networks']} networks, at commit {str(found['commit'])[:12]}"
-    trained = [row for row in found["rounds"] if row["engine"] == "sparse"]  # the others are bit for bit the same
+    trained = [row for row in found["rounds"] if row["engine"] == "sparse"]
     differences = [100 * row["difference"]["mean"] for row in trained]
     apart = [row for row in trained if row["difference"]["low"] > 0 or row["difference"]["high"] < 0]
     stops = [row["early_stop"] / row["published_early_stop"] for row in trained]
