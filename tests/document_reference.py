@@ -6,7 +6,7 @@ import dense_reference
 import numpy as np
 
 from lthcore.kernels.documents.network import DocumentNetwork
-from lthcore.training.engines.rules import Rule
+from lthcore.training.engines.sparse.rules import Rule
 
 
 def gradients(network: DocumentNetwork, theta: dict, x: np.ndarray, y: np.ndarray) -> tuple[float, dict]:

@@ -19,8 +19,8 @@ from lthcore.pruning.ticket import Ticket
 from lthcore.pruning.weights import Weights
 from lthcore.text.tables import Table
 from lthcore.training.config import TrainConfig
-from lthcore.training.engines import rules
-from lthcore.training.engines.documents import DocumentEngine
+from lthcore.training.engines.sparse import rules
+from lthcore.training.engines.sparse.documents import DocumentEngine
 from lthcore.training.trainer import Trainer
 
 OPTIMIZERS = {

@@ -15,8 +15,8 @@ from lthcore.models import variables
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.ticket import Ticket
 from lthcore.pruning.weights import Weights
-from lthcore.training.engines import rules
-from lthcore.training.engines.sparse import SparseEngine
+from lthcore.training.engines.sparse import rules
+from lthcore.training.engines.sparse.stacks import StackEngine
 
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.1),
@@ -58,9 +58,9 @@ def model_of(widths, activations, *, bias=True, l2=0.0, head=None, dropout=0.0) 
     return keras.Sequential(made)
 
 
-def engine_of(model, data, optimizer, dtype=np.float64) -> SparseEngine:
+def engine_of(model, data, optimizer, dtype=np.float64) -> StackEngine:
     names = tuple(variables.variables(model))
-    return SparseEngine(stack.read(model), rules.read(optimizer), data, names, dtype=dtype)
+    return StackEngine(stack.read(model), rules.read(optimizer), data, names, dtype=dtype)
 
 
 def ticket_of(model, density, seed=3) -> Ticket:

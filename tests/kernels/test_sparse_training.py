@@ -16,7 +16,7 @@ from lthcore.pruning.mask import Mask
 from lthcore.pruning.ticket import Ticket, rewind
 from lthcore.pruning.weights import Weights
 from lthcore.training.config import TrainConfig
-from lthcore.training.engines import break_even
+from lthcore.training.engines.sparse import break_even
 from lthcore.training.run import DivergedError
 from lthcore.training.trainer import Trainer
 
@@ -187,7 +187,7 @@ def test_what_is_not_finite_is_told_as_the_dense_engine_tells_it(digits, sparse)
         (everything, {}, "Conv2D"),
         (small_model, {"optimizer": "adagrad"}, "Adagrad"),
         (small_model, {"optimizer_options": (("clipvalue", 1.0),)}, "clipvalue"),
-        (small_model, {"optimizer_options": (("use_ema", True),)}, "use_ema"),
+        (small_model, {"optimizer_options": (("use_ema", True),)}, "moving averages"),
         (small_model, {"optimizer_options": (("amsgrad", True),)}, "amsgrad"),
     ],
 )

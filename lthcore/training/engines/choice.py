@@ -18,10 +18,10 @@ from lthcore.kernels.stacks import stack as stacks
 from lthcore.kernels.stacks.stack import DenseStack, UnsupportedError
 from lthcore.models import variables
 from lthcore.training.config import TrainConfig
-from lthcore.training.engines import rules
-from lthcore.training.engines.break_even import WORTH_MEASURING, measured
 from lthcore.training.engines.dense import DenseEngine
 from lthcore.training.engines.engine import Engine
+from lthcore.training.engines.sparse import rules
+from lthcore.training.engines.sparse.break_even import WORTH_MEASURING, measured
 
 ENGINES = ("auto", "dense", "sparse")
 
@@ -142,11 +142,11 @@ class Engines:
             network, rule = self._served
             names, threads = tuple(variables.variables(self._model)), self.dense.machine["threads"]
             if isinstance(network, DocumentNetwork):
-                from lthcore.training.engines.documents import DocumentEngine
+                from lthcore.training.engines.sparse.documents import DocumentEngine
 
                 self._made.append(DocumentEngine(network, rule, self._data, names, threads=threads))
             else:
-                from lthcore.training.engines.sparse import SparseEngine
+                from lthcore.training.engines.sparse.stacks import StackEngine
 
-                self._made.append(SparseEngine(network, rule, self._data, names, threads=threads))
+                self._made.append(StackEngine(network, rule, self._data, names, threads=threads))
         return self._made[0]
