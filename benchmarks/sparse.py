@@ -18,6 +18,7 @@ from lthcore.experiments.store import Store
 from lthcore.files import paths
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.ticket import Ticket, rewind
+from lthcore.training.engines.sparse.break_even import crossing
 from lthcore.training.trainer import Trainer
 
 PLAIN = {f"sparse_{percent}": percent / 100 for percent in (20, 10, 5, 2, 1)}
@@ -92,8 +93,6 @@ def _evaluated(names: tuple[str, ...], ladder: Sequence[float], before: Sequence
     for density in {0.02: None} | dict.fromkeys(ladder):
         ticket = networks.of_density(trainer, density)
         ways[_named(density)] = _way(both["sparse"], ticket, scale.steps, evaluate=True)
-        if ladder:
-            ways[f"auto {_named(density)}"] = _way(trainer, ticket, scale.steps, evaluate=True)
     times = interleaved(ways, scale.repeats)
     scored = "15 000 examples scored every 100 steps"
     what = f"dense step ÷ sparse step at 2%, random mask, {scored}"
@@ -103,7 +102,7 @@ def _evaluated(names: tuple[str, ...], ladder: Sequence[float], before: Sequence
         curve |= _columns("sparse_evaluated", [times[_named(density)] for density in ladder], scale.steps)
         curve |= _columns("dense_evaluated", [times["dense"]] * len(ladder), scale.steps)
         found.append(_break_even(curve, times, ladder, trainer.break_even, scale))
-        found.append(_auto_loss(times, ladder, scale))
+        found.append(_auto_loss(curve, times, ladder, trainer.break_even, scale))
     return found
 
 
@@ -112,12 +111,12 @@ def _break_even(
 ) -> Entry:
     """Where the line of the sparse engine crosses that of the dense one."""
     each = [
-        crossing(curve["density"], [times[_named(density)][turn] for density in ladder], times["dense"][turn])
+        _crossing(curve["density"], [times[_named(density)][turn] for density in ladder], times["dense"][turn])
         for turn in range(scale.repeats)
     ]
     return Entry(
         name="break_even",
-        value=crossing(curve["density"], curve["sparse_evaluated"], curve["dense_evaluated"][0]),
+        value=_crossing(curve["density"], curve["sparse_evaluated"], curve["dense_evaluated"][0]),
         unit="density",
         compared="where both engines take equally long, 15 000 examples scored every 100 steps",
         spread=(min(each), max(each)),
@@ -129,22 +128,24 @@ def _break_even(
     )
 
 
-def _auto_loss(times: Times, ladder: Sequence[float], scale: Scale) -> Entry:
-    """The worst density of the ladder for the choice, by medians."""
-    dense = times["dense"]
+def _auto_loss(
+    curve: dict[str, list[float]], times: Times, ladder: Sequence[float], decides: float, scale: Scale
+) -> Entry:
+    """The worst density of the ladder for the choice: the chosen engine's time by the better engine's."""
 
-    def loss(density: float, turns: slice) -> float:
-        auto, sparse = (median(times[way][turns]) for way in (f"auto {_named(density)}", _named(density)))
-        return auto / min(sparse, median(dense[turns]))
+    def loss(density: float, kept: float, turns: slice) -> float:
+        dense, sparse = (median(times[way][turns]) for way in ("dense", _named(density)))
+        return (sparse if kept <= decides else dense) / min(sparse, dense)
 
-    losses = {density: loss(density, slice(None)) for density in ladder}
+    kept = dict(zip(ladder, curve["density"], strict=True))
+    losses = {density: loss(density, kept[density], slice(None)) for density in ladder}
     worst = max(losses, key=losses.__getitem__)
-    each = [loss(worst, slice(turn, turn + 1)) for turn in range(scale.repeats)]
+    each = [loss(worst, kept[worst], slice(turn, turn + 1)) for turn in range(scale.repeats)]
     return Entry(
         name="auto_loss",
         value=losses[worst],
         unit="×",
-        compared=f"worst of {len(ladder)} densities, {worst:.0%}: time of engine='auto' ÷ the better engine's",
+        compared=f"worst of {len(ladder)} densities, {worst:.0%}: time of the engine that is chosen ÷ the better one's",
         spread=(min(each), max(each)),
         repeats=scale.repeats,
         medians={f"{density:.0%}": loss for density, loss in losses.items()},
@@ -152,23 +153,9 @@ def _auto_loss(times: Times, ladder: Sequence[float], scale: Scale) -> Entry:
     )
 
 
-def crossing(densities: Sequence[float], sparse: Sequence[float], dense: float) -> float:
-    """The density at which the sparse engine takes as long as the dense one, on the straight lines between points.
-
-    Args:
-        densities: falling.
-        sparse: the sparse engine's times at them.
-        dense: the dense engine's time.
-
-    Returns:
-        The largest density of the ladder where the sparse engine is always faster, the smallest where it never is.
-    """
-    for place in range(1, len(densities)):
-        slow, fast = sparse[place - 1], sparse[place]
-        if slow > dense >= fast:
-            share = (dense - fast) / (slow - fast)
-            return densities[place] + share * (densities[place - 1] - densities[place])
-    return densities[0] if sparse[0] <= dense else densities[-1]
+def _crossing(falling: Sequence[float], sparse: Sequence[float], dense: float) -> float:
+    """The break-even of a ladder."""
+    return crossing(falling[::-1], sparse[::-1], dense)
 
 
 def _way(trainer: Trainer, ticket: Ticket, steps: int, *, evaluate: bool = False) -> Way:

@@ -14,11 +14,11 @@ from companion import speed
 from benchmarks import harness
 from benchmarks.__main__ import NAMES
 from benchmarks.limits import demands, operations
-from benchmarks.sparse import crossing
 from lthcore.files import paths
 from lthcore.kernels.stacks.layers import DenseLayer, DenseStack
 from lthcore.kernels.stacks.survivors import survivors
 from lthcore.pruning.mask import Mask
+from lthcore.training.engines.sparse.break_even import crossing
 
 ROOT = paths.project_root()
 
@@ -89,10 +89,10 @@ def test_what_is_written_is_read_back_in_four_digits(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("sparse", "dense", "at"),
-    [([4, 2, 1], 3, 0.3), ([4, 2, 1], 1, 0.1), ([4, 2, 1], 5, 0.4), ([4, 2, 1], 0.5, 0.1)],
+    [([1, 2, 4], 3, 0.3), ([1, 2, 4], 1, 0.1), ([1, 2, 4], 5, 0.4), ([1, 2, 4], 0.5, 0.0)],
 )
 def test_engines_cross_on_the_lines_between_points(sparse, dense, at):
-    assert crossing([0.4, 0.2, 0.1], sparse, dense) == pytest.approx(at)
+    assert crossing([0.1, 0.2, 0.4], sparse, dense) == pytest.approx(at)
 
 
 def test_a_dense_step_of_lenet_has_two_operations_for_each_example_weight_and_product():
