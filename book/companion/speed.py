@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,8 @@ def rows(results: Results) -> Iterator[tuple[str, str, str, str]]:
     for name, entry in results["entries"].items():
         value, spread = spoken(entry["value"], entry["unit"]), _spread(entry)
         times = "×" if entry["unit"] == "×" else ""
-        yield f"`{name}`", entry["compared"].replace("%", " %"), f"{value}{times}", spread
+        compared = re.sub(r"(?<=\d) (?=\d{3}\b)", "\N{NO-BREAK SPACE}", entry["compared"].replace("%", " %"))
+        yield f"`{name}`", compared, f"{value}{times}", spread
 
 
 def step_times(ax: Axes, results: Results) -> Axes:
