@@ -113,13 +113,14 @@ def run(
             raise ValueError(f"{preset} compares networks by the clock: `python -m lthcore measure filters {preset}`")
         store = Store(out or paths.runs())
         load({(experiment.dataset, experiment.text) for experiment in experiments})
-        from lthcore.experiments import trials as trials_
+        from lthcore.experiments.trials import expected
+        from lthcore.experiments.trials import run as compute
 
         with (
             executor(workers if workers > 1 else 0, modules or []) as pool,
-            tqdm(total=trials_.expected(experiments), unit="network", smoothing=0.02) as bar,
+            tqdm(total=expected(experiments), unit="network", smoothing=0.02) as bar,
         ):
-            for finished in trials_.run(experiments, store, pool, engine):
+            for finished in compute(experiments, store, pool, engine):
                 bar.update(finished - bar.n)
         typer.echo(f"{preset}: all results are in {store.root}; see `python -m lthcore show {preset}`")
 

@@ -106,8 +106,8 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes, one thread each; 1
 Engine = Annotated[
     str,
     typer.Option(
-        help="What trains: auto, dense, or sparse, kernels for stacks of dense layers. A search that has begun goes "
-        "on as it did."
+        help="What trains: auto, dense, or sparse, kernels for stacks of dense layers and Kim's network. A search "
+        "that has begun goes on as it did."
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of results; your own if not given.", show_default=False)]

@@ -157,7 +157,7 @@ def compute(
         return iter(())
     if isinstance(experiment, Experiment) and experiment.is_chain:
         return _chain(experiment, trial, store, trainer_for(experiment, trial, store, engine), first=todo[0][0])
-    return _branches(experiment, trial, store, trainer_for(experiment, trial, store, engine), todo)
+    return _branches(experiment, trial, store, todo, engine)
 
 
 def _chain(experiment: Experiment, trial: int, store: Store, trainer: Trainer, *, first: int) -> Iterator[Record]:
@@ -173,12 +173,12 @@ def _branches(
     experiment: Experiment | Control,
     trial: int,
     store: Store,
-    trainer: Trainer,
     todo: Sequence[tuple[int, int]],
+    engine: str,
 ) -> Iterator[Record]:
     """Networks that hang off a list of masks: controls, and methods whose scores are fixed from the start."""
-    seeds = Seeds(trial)
-    mask_of = masks(experiment.search, trial, store)
+    seeds, trainer = Seeds(trial), trainer_for(experiment, trial, store, engine)
+    mask_of = masks(experiment.search, trial, store, engine)
     k = experiment.prune.rewind_step
     theta_k = early_weights(trainer, trainer.fresh(seeds.init), k, seeds)
     for round, draw in todo:
@@ -191,11 +191,11 @@ def _branches(
         yield _record(experiment, trial, round, draw, ticket.mask, run, trainer)
 
 
-def masks(source: Experiment, trial: int, store: Store) -> Callable[[int], Mask]:
+def masks(source: Experiment, trial: int, store: Store, engine: str = "auto") -> Callable[[int], Mask]:
     """Round → mask, read from the search `source` as far as it is stored, or made from one network's weights."""
     if source.is_chain:
         return lambda round: _next_mask(source, trial, round, store)
-    seeds, trainer = Seeds(trial), trainer_for(source, trial, store)
+    seeds, trainer = Seeds(trial), trainer_for(source, trial, store, engine)
     dense = Ticket.dense(trainer.fresh(seeds.init), trainer.prunable)
     how, final = source.prune, dense.weights
     if how.trained_scores:

@@ -1,7 +1,8 @@
 """Compiles the kernels with numba, keeps what it compiled in a cache folder, and says when it cannot.
 
 Numba keeps compiled functions in files of its own, which Python reads as it reads ``.pyc`` files. They lie in a folder
-of the user's that is named by the text of the kernels: when any kernel changes, all are compiled anew.
+of the user's that is named by the text of the kernels: when any kernel changes, all are compiled anew. Numba by itself
+would look at the file of the outermost kernel only.
 """
 
 from __future__ import annotations
@@ -43,22 +44,29 @@ def kernel(function: Callable[..., Any]) -> Any:
     """
     import numba
 
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_folder())
+    before, folder = numba.config.CACHE_DIR, _folder()
+    numba.config.CACHE_DIR = str(folder)
     settings: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "nogil": True}
     try:
-        return numba.njit(cache=True, **settings)(function)
-    except RuntimeError:  # no folder can be written: each process compiles for itself
-        return numba.njit(**settings)(function)
+        # Where the folder cannot be written, numba would try others, whose names say nothing of the kernels' text.
+        return numba.njit(cache=_is_writable(folder), **settings)(function)
     finally:
         numba.config.CACHE_DIR = before
 
 
 def _folder() -> Path:
     """Where compiled kernels are kept: what the environment says, or the folder of caches."""
-    if given := os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(given)
-    return paths.cache() / f"kernels-{fingerprint()}"
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    return (Path(given) if given else paths.cache()) / f"kernels-{fingerprint()}"
+
+
+@cache
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 @cache

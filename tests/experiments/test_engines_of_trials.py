@@ -76,3 +76,15 @@ def test_an_engine_that_cannot_train_a_model_is_refused_before_anything_is_store
     with pytest.raises(ValueError, match="engine='sparse' trains stacks of dense layers"):
         trials.complete(convolutional, 0, store, "sparse")
     assert not list(store.records())
+
+
+def test_a_mask_of_one_network_is_made_again_by_the_engine_that_made_it(tmp_path):
+    """The network whose weights are scored is not stored; records of what was pruned tell how it was trained."""
+    store = Store(tmp_path)
+    oneshot = replace(TICKETS, prune=replace(TICKETS.prune, schedule="oneshot"), rungs=(2,))
+    trials.complete(oneshot, 0, store, "sparse")
+    stored = store.load(oneshot, 0, 2)
+    assert engine_of(stored) == ("sparse", 1.0)
+    comparison = compare(stored, trials.recompute(stored, store))
+    assert comparison.weights
+    assert comparison.masks

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from small_models import everything, small_model
 
+from lthcore import datasets
 from lthcore.datasets import Dataset
+from lthcore.files import array_files
 from lthcore.kernels import compiled
 from lthcore.models import variables
 from lthcore.pruning.mask import Mask
@@ -288,7 +290,8 @@ def test_short_trainings_are_not_worth_a_measurement_and_long_ones_are_measured_
     found = Trainer(small_model(), digits, long).break_even
     assert 0 <= found <= 1
     (file,) = (tmp_path / "break_even").iterdir()
-    file.write_text(file.read_text().replace(f'"break_even": {found}', '"break_even": 0.123'))
+    assert float(array_files.read(file)["break_even"]) == found
+    array_files.write(file, {"break_even": np.float64(0.123)})
     assert Trainer(small_model(), digits, long).break_even == 0.123
     file.write_text("damaged")
     assert 0 <= Trainer(small_model(), digits, long).break_even <= 1
@@ -299,3 +302,16 @@ def test_where_no_cache_can_be_written_each_trainer_measures(digits, monkeypatch
     monkeypatch.setattr(break_even.paths, "cache", lambda: tmp_path / "file")
     long = replace(CONFIG, steps=break_even.WORTH_MEASURING)
     assert 0 <= Trainer(small_model(), digits, long).break_even <= 1
+
+
+def test_the_whole_network_is_the_dense_engines_whatever_is_measured(monkeypatch):
+    """A search trains it before anything is measured, and a verification after: both must take the same engine."""
+    monkeypatch.setattr(break_even, "_step", lambda engine, *_: 9.0 if engine.machine["engine"] == "dense" else 1.0)
+    monkeypatch.setattr(break_even.array_files, "read", lambda _: {})
+    monkeypatch.setattr(break_even.array_files, "write", lambda *_: None)
+    data = datasets.load("digits")
+    trainer = Trainer(small_model(), data, replace(CONFIG, steps=break_even.WORTH_MEASURING))
+    assert 0.9 < trainer.break_even < 1
+    for known in (trainer, trainer.deciding_by(trainer.break_even)):
+        with known.start(ticket_of(known, 1.0), order=order(), evaluate=False) as session:
+            assert session._engine.machine["engine"] == "dense"

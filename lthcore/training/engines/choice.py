@@ -99,7 +99,7 @@ class Engines:
     def of(self, density: float) -> Engine:
         """What trains tickets of a density."""
         if density >= 1 and self._break_even is None:
-            return self.dense  # there is nothing to decide yet
+            return self.dense  # whatever would be measured
         return self._sparse if density <= self.break_even else self.dense
 
     def close(self) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from time import perf_counter
 from typing import Protocol
 
 import numpy as np
 
-from lthcore.files import environment, paths
+from lthcore.files import array_files, environment, paths
 from lthcore.kernels import compiled
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.ticket import Ticket
@@ -26,6 +25,7 @@ WORTH_MEASURING = 1_500
 # costs more than where few do: what a step reads no longer fits into fast memory.
 _DENSITIES = (0.02, 0.3, 0.6, 1.0)
 _STEPS, _REPEATS = 100, 3
+_MOST = 0.999
 
 
 class Described(Protocol):
@@ -39,7 +39,10 @@ class Described(Protocol):
 def measured(
     dense: Engine, sparse: Engine, network: Described, config: TrainConfig, examples: tuple[int, ...], weights: Weights
 ) -> float:
-    """The density at which both engines take equally long, in [0, 1]; from a cache where this was measured before.
+    """The density at which both engines take equally long; from a cache where this was measured before.
+
+    It is less than 1: the whole network is the dense engine's, whatever is measured. So what is trained before the
+    break-even is known is trained alike when it is known.
 
     Args:
         dense, sparse: the engines; the networks that they hold are overwritten.
@@ -50,11 +53,12 @@ def measured(
     """
     path = _path(dense.machine, network, config, examples)
     try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["break_even"])
-    except (OSError, ValueError, KeyError, TypeError):  # not measured yet, or damaged: measured again
+        return float(array_files.read(path)["break_even"])
+    except (OSError, *array_files.DAMAGE):  # not measured yet, or damaged: measured again
         pass
     found = _measure(dense, sparse, network.kernels, config, examples[0], weights)
-    _keep(path, found)
+    with suppress(OSError):  # where nothing can be written, each process measures for itself
+        array_files.write(path, {name: np.asarray(value) for name, value in found.items()})
     return found["break_even"]
 
 
@@ -78,7 +82,7 @@ def _measure(
     whole, *each = map(min, seconds)
     densities = [ticket.mask.density for ticket in tickets]
     return {
-        "break_even": round(crossing(densities, each, whole), 3),
+        "break_even": min(round(crossing(densities, each, whole), 3), _MOST),
         "dense_step_seconds": whole,
         **{f"sparse_step_seconds_at_{density:.3f}": step for density, step in zip(densities, each, strict=True)},
     }
@@ -127,18 +131,7 @@ def _step(engine: Engine, ticket: Ticket, batches: np.ndarray, config: TrainConf
 def _path(machine: Mapping[str, object], network: Described, config: TrainConfig, examples: tuple[int, ...]) -> Path:
     """Where a measurement is kept; its name tells of all that may change it."""
     here = environment.describe()
-    same = [here[key] for key in ("processor", "vectors", "cores", "tensorflow", "keras", "numpy")]
+    same = [here[key] for key in ("processor", "vectors", "cores", "tensorflow", "keras", "numpy", "numba")]
     asked = (network, config.batch_size, config.eval_every, config.test_every, config.optimizer, examples)
     text = repr((same, sorted(machine.items()), compiled.fingerprint(), asked))
-    return paths.cache() / "break_even" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
-
-
-def _keep(path: Path, found: Mapping[str, float]) -> None:
-    """Write a measurement whole or not at all; where nothing can be written, each process measures for itself."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump(found, file)
-        Path(file.name).replace(path)
-    except OSError:
-        return
+    return paths.cache() / "break_even" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
