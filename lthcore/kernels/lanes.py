@@ -79,7 +79,11 @@ def store(typing: Any, array: types.Array, start: types.Integer, value: Lanes) -
 
 @intrinsic
 def values(typing: Any, array: types.Array, start: types.Integer, divisor: types.Float, like: types.Array) -> Any:
-    """Sixteen inputs in the precision of another array: floats as they are, bytes divided in float32."""
+    """Sixteen inputs in the precision of another array: floats as they are, bytes divided in float32.
+
+    A product with the reciprocal, corrected once by what it leaves over, is the quotient to the last bit (Markstein's
+    method; a test tries all bytes), and takes a third of a division's time.
+    """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
         loaded = builder.load(
@@ -87,10 +91,24 @@ def values(typing: Any, array: types.Array, start: types.Integer, divisor: types
         )
         single = _vector(types.float32)
         if array.dtype == types.uint8:
-            loaded = builder.fdiv(builder.uitofp(loaded, single), _spread(builder, single, arguments[2]))
+            number, divided_by = builder.uitofp(loaded, single), arguments[2]
+            divided_by, reciprocal = (
+                _spread(builder, single, factor)
+                for factor in (divided_by, builder.fdiv(ir.Constant(divided_by.type, 1.0), divided_by))
+            )
+            quotient = builder.fmul(number, reciprocal)
+            left_over = _fused(builder, builder.fneg(divided_by), quotient, number)
+            loaded = _fused(builder, left_over, reciprocal, quotient)
         return loaded if like.dtype == types.float32 else builder.fpext(loaded, _vector(like.dtype))
 
     return Lanes(like.dtype)(array, types.int64, types.float32, like), generate
+
+
+def _fused(builder: ir.IRBuilder, a: Any, b: Any, c: Any) -> Any:
+    """a · b + c in float32, rounded once on every processor."""
+    kind = ir.FunctionType(a.type, [a.type] * 3)
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+    return builder.call(function, [a, b, c])
 
 
 def _spread(builder: ir.IRBuilder, kind: ir.VectorType, number: Any) -> Any:

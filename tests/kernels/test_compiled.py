@@ -11,6 +11,7 @@ import pytest
 
 from lthcore.kernels import examples
 from lthcore.kernels.stacks.layers import DenseLayer, DenseStack
+from lthcore.kernels.stacks.program import take
 from lthcore.kernels.stacks.survivors import survivors
 from lthcore.pruning.mask import Mask
 
@@ -81,3 +82,10 @@ def test_inputs_are_kept_as_bytes_exactly_where_that_loses_nothing(x, dtype):
     back = found.numbers[: x.shape[1]].astype(np.float32) / found.divisor
     assert np.array_equal(back, x[0], equal_nan=True)
     assert not found.width % 16
+
+
+@pytest.mark.parametrize("divisor", [1, 3, 10, 16, 255, 256])
+def test_bytes_become_their_quotients_to_the_last_bit(divisor):
+    numbers, inputs = np.arange(256, dtype=np.uint8), examples.room(256, np.float32)
+    take(numbers, 0, np.float32(divisor), np.arange(4), inputs)
+    assert np.array_equal(inputs, numbers.astype(np.float32) / np.float32(divisor))

@@ -315,3 +315,17 @@ def test_the_whole_network_is_the_dense_engines_whatever_is_measured(monkeypatch
     for known in (trainer, trainer.deciding_by(trainer.break_even)):
         with known.start(ticket_of(known, 1.0), order=order(), evaluate=False) as session:
             assert session._engine.machine["engine"] == "dense"
+
+
+def test_subnormal_numbers_count_as_zero_as_they_do_in_tensorflow(digits):
+    last = keras.layers.Dense(10, activation="softmax", kernel_regularizer=keras.regularizers.L2(0.5))
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), last])
+    # The first pixel of all digits is black: only the penalty moves its weights. It halves them at each step, until
+    # half of them is subnormal and counts as nothing.
+    config = TrainConfig(steps=140, eval_every=70, test_every=140, optimizer="sgd", learning_rate=0.5)
+    for engine in ("dense", "sparse"):
+        trainer = Trainer(model, digits, config, engine=engine)
+        ticket = Ticket.dense(trainer.fresh(np.random.default_rng(0)), trainer.prunable)
+        (kernel,) = trainer.prunable
+        smallest = np.abs(trainer.train(ticket, order=order()).final[kernel][0])
+        assert ((smallest == 0) | (smallest >= np.finfo(np.float32).tiny)).all()

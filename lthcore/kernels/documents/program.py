@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lthcore.kernels import heads, updates
+from lthcore.kernels import heads, subnormals, updates
 from lthcore.kernels.codes import FEATURES_AT, FILTER_BIAS_AT, FILTERS, GROUP, OUTPUTS, OUTPUTS_AT, RELU, WIDTH
 from lthcore.kernels.compiled import kernel
 from lthcore.kernels.documents.words import find, forget
@@ -233,6 +233,7 @@ def train(structure, documents, y, orders, classes, rule, rates, begun, paramete
     steps, batch = orders.shape
     share = batch if classes else batch * structure.stack.layers[-1][OUTPUTS]
     summed = 0.0
+    arithmetic = subnormals.flush()
     for i in range(steps):
         gradient[:] = 0
         vectors = (table, table_gradient, width)
@@ -244,6 +245,7 @@ def train(structure, documents, y, orders, classes, rule, rates, begun, paramete
             table_gradient[table.size - width :] = 0  # the padding never learns
             _update(rule, rates[i], begun + i + 1, table, table_gradient, table_slots)
             table_gradient[:] = 0
+    subnormals.restore(arithmetic)
     return summed
 
 
@@ -276,11 +278,13 @@ def score(structure, documents, y, theta, table, width, room, noise):
     outputs, count = layer[OUTPUTS_AT], layer[OUTPUTS]
     loss, hits, begin = 0.0, 0, 0
     which = np.arange(64)
+    arithmetic = subnormals.flush()
     while begin < documents.shape[0]:
         used = read(structure, documents, begin, theta, table, width, room, noise)
         loss += heads.classes(a, d, outputs, count, y[begin:], which, used, 1.0, work)
         hits += heads.right(a, outputs, count, y, begin, used)
         begin += used
+    subnormals.restore(arithmetic)
     return loss, hits
 
 

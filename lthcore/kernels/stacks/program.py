@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lthcore.kernels import heads, updates
+from lthcore.kernels import heads, subnormals, updates
 from lthcore.kernels.codes import (
     ACTIVATION,
     BIAS_AT,
@@ -195,6 +195,7 @@ def train(structure, rows, y, orders, classes, rule, rates, begun, theta, gradie
     outputs, count = layer[OUTPUTS_AT], layer[OUTPUTS]
     steps, batch = orders.shape
     summed = 0.0
+    arithmetic = subnormals.flush()
     for i in range(steps):
         gradient[:] = 0
         loss = 0.0
@@ -216,6 +217,7 @@ def train(structure, rows, y, orders, classes, rule, rates, begun, theta, gradie
         summed += loss / (batch if classes else batch * count) + penalties(structure, theta, gradient)
         updates.update(rule[0], rule[1], rule[2], rates[i], begun + i + 1, theta, gradient, slots)
         project(structure, theta)
+    subnormals.restore(arithmetic)
     return summed
 
 
@@ -228,12 +230,14 @@ def score(structure, blocks, y, theta, room, noise):
     outputs, count = layer[OUTPUTS_AT], layer[OUTPUTS]
     loss, hits = 0.0, 0
     which = np.arange(64)
+    arithmetic = subnormals.flush()
     for begin in range(0, examples, 64):
         used = min(64, examples - begin)
         take(numbers, begin * width, divisor, structure.read, a)
         run_forward(structure, theta, a, kept, noise, False)
         loss += heads.classes(a, d, outputs, count, y[begin:], which, used, 1.0, work)
         hits += heads.right(a, outputs, count, y, begin, used)
+    subnormals.restore(arithmetic)
     return loss, hits
 
 
