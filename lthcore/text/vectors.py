@@ -68,7 +68,7 @@ def load_vectors(path: Path) -> Vectors:
     """Read what `save_vectors` wrote.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        OSError: if there is no such file, or it cannot be read.
         ValueError: if it is damaged or something else.
     """
     try:
@@ -76,9 +76,9 @@ def load_vectors(path: Path) -> Vectors:
         text, ends = arrays["words"].tobytes().decode(), np.cumsum(arrays["lengths"]).tolist()
         words = tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
         return Vectors(words, arrays["matrix"])
-    except FileNotFoundError:
+    except OSError:
         raise
-    except array_files.DAMAGE as error:
+    except (*array_files.DAMAGE, MemoryError) as error:  # a damaged header announces arrays of any size
         raise ValueError(f"{path} holds no vectors of `save_vectors`, or damaged ones: {error}; save again") from error
 
 
