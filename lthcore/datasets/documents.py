@@ -183,7 +183,8 @@ def _language_model(tokens: Sequence[Sequence[str]], config: TextConfig) -> Vect
     key = hashlib.sha256(f"{_FORMAT}|{sorted(settings.items())}|{LANGUAGE_SEED}|{text}".encode()).hexdigest()[:16]
     path = paths.cache() / f"skip-gram-{key}.npz"
     with ExitStack() as stack:
-        with suppress(OSError):  # a folder that cannot be written: no cache, and no reason to fail
+        # A folder that cannot be written, or a file system without locks: no cache, and no reason to fail.
+        with suppress(OSError, NotImplementedError):
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(FileLock(path.with_suffix(".lock")))  # of several processes one trains, the others wait
         with suppress(ValueError, OSError):  # missing or damaged: trained again

@@ -50,7 +50,20 @@ def _pruning(prune: PruneConfig) -> dict[str, object]:
 
 
 def from_dict(values: Mapping) -> AnyExperiment:
-    """The inverse of `to_dict`, also after a trip through JSON, which knows no tuples, and of older descriptions."""
+    """The inverse of `to_dict`, also after a trip through JSON, which knows no tuples, and of older descriptions.
+
+    Raises:
+        ValueError: if it describes no experiment.
+    """
+    try:
+        return _experiment(values)
+    except ValueError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError(f"this describes no experiment: {type(error).__name__}, {error}") from error
+
+
+def _experiment(values: Mapping) -> AnyExperiment:
     text = values.get("text")
     common = {
         "dataset": values["dataset"],

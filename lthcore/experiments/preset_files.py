@@ -27,7 +27,7 @@ Options are tables. What is left out has its default.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -57,6 +57,14 @@ _TYPES = {
 }
 
 
+# Far above what people write. Reading TOML takes quadratic time, and nested brackets take Python's stack.
+_BYTES = 1 << 16
+_DEPTH = 20
+
+# TOML's own numbers have 64 bits; its dates are nothing that an experiment holds.
+_WHOLE = range(-(2**63), 2**63)
+
+
 class PresetFileError(ValueError):
     """A file of presets that cannot be read; the message names the file, the table and the key."""
 
@@ -73,14 +81,39 @@ def load(path: Path | str) -> dict[str, Preset]:
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(_BYTES + 1)
+        if len(data) > _BYTES:
+            raise ValueError(f"it has more than {_BYTES:,} bytes")
+        content = tomllib.loads(data.decode().replace("\r\n", "\n"))
+        _check_plain(content)
     except OSError as error:
         raise PresetFileError(f"cannot read {path}: {error.strerror}") from error
+    except RecursionError:
+        raise PresetFileError(f"{path} holds tables or lists nested deeper than {_DEPTH} times") from None
     except ValueError as error:  # also what is no text at all
-        raise PresetFileError(f"{path} is no TOML: {error}") from error
+        raise PresetFileError(f"{path} is no TOML of presets: {error}") from error
     if not content:
         raise PresetFileError(f"{path} holds no preset: a table [name] with about = and [[name.experiments]] is one")
     return {name: _preset(values, (str(path), name)) for name, values in content.items()}
+
+
+def _check_plain(content: Mapping) -> None:
+    """Refuse what no field can hold, before anything is made of it that prints, counts or nests it."""
+    level: list[object] = [content]
+    for _ in range(_DEPTH):
+        level = [inner for value in level if isinstance(value, (dict, list)) for inner in _inside(value)]
+        for value in level:
+            if isinstance(value, int) and value not in _WHOLE:
+                raise ValueError("it holds a whole number of more than 64 bits")
+            if not isinstance(value, (dict, list, str, int, float)):
+                raise ValueError(f"it holds a date or time, {value}, which no field takes")
+    if level:
+        raise RecursionError
+
+
+def _inside(value: dict | list) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value
 
 
 _Made = TypeVar("_Made", bound="DataclassInstance")
