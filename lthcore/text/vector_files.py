@@ -34,8 +34,8 @@ _BLANK = b" \t\r\n"
 # As they are printed. Python's own reader takes 1_0 for ten.
 _NUMBER = re.compile(rb"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)", re.IGNORECASE)
 _NUMBERS = re.compile(rb"[-+.\deE ]+")
-# The number of its line or, in a binary file, its own; a word; its numbers: bytes of float32, or decimals.
-_Row = tuple[int, bytes, bytes | list[bytes]]
+# The number of its line or, in a binary file, its own; a word; its numbers: decimals or, there, float32.
+_Row = tuple[int, bytes, bytes]
 
 
 class VectorFileError(DatasetError, ValueError):
@@ -89,14 +89,14 @@ def _read(path: Path, dimension: int | None, wanted: set[bytes] | None) -> Vecto
     values = bytearray()
     with _opened(path) as file:
         file.read(len(_MARK) if marked else 0)
-        width, rows = _rows(file, head.removeprefix(_MARK))
+        width, binary, rows = _rows(file, head.removeprefix(_MARK))
         if dimension not in (None, width):
             raise ValueError(f"its vectors have dimension {width}, expected {dimension}")
         for number, word, row in rows:
             if word not in kept and (wanted is None or word in wanted):
-                place = f"{'word' if isinstance(row, bytes) else 'line'} {number}"
+                place = f"{'word' if binary else 'line'} {number}"
                 kept[word] = _decoded(word, place)
-                values += _numbers(kept[word], row, place)
+                values += _numbers(kept[word], row, place, binary)
                 _check_bounds(len(kept), width)
     if not kept:
         raise ValueError("it has none of the words to keep: are both written the same way?")
@@ -110,24 +110,27 @@ def _opened(path: Path) -> io.BufferedReader:
     return archives.unpacking(path.open("rb"), most) if packed else path.open("rb")
 
 
-def _rows(file: io.BufferedReader, head: bytes) -> tuple[int, Iterator[_Row]]:
-    """Dimension and rows of a file that begins with `head`, whichever format it has."""
+def _rows(file: io.BufferedReader, head: bytes) -> tuple[int, bool, Iterator[_Row]]:
+    """Dimension of a file that begins with `head`, whether it is binary, and its rows."""
     if not head.strip():
         raise ValueError(f"it is empty; expected {_FORMATS}")
-    first, _, rest = head.partition(b"\n")
+    first, ended, rest = head.partition(b"\n")
+    if not ended and len(head) >= _LINE - len(_MARK):
+        raise ValueError(f"line 1 has {_LINE:,} bytes or more; expected {_FORMATS}")
     if header := re.fullmatch(rb" *(\d{1,9}) +(\d{1,9})\s*", first):
         count, width = map(int, header.groups())
         file.readline()
-        rows = _binary_rows(file, width) if _CONTROL.search(rest[:4096]) else _text_rows(file, width, 2)
-        rows = _exactly(count, rows)
+        binary = bool(_CONTROL.search(rest[:4096]))
+        rows = _exactly(count, _binary_rows(file, width) if binary else _text_rows(file, width, 2))
     else:
+        binary = False
         width = first.rstrip(_BLANK).count(b" ")
         rows = _text_rows(file, width, 1)
     if width < 1:
         raise ValueError(f"line 1 is {first[:40]!r}, no word with its numbers; expected {_FORMATS}")
     if width > _DIMENSION:
         raise ValueError(f"line 1 tells of {width:,} numbers a word; at most {_DIMENSION:,} are read")
-    return width, rows
+    return width, binary, rows
 
 
 def _text_rows(file: io.BufferedReader, width: int, start: int) -> Iterator[_Row]:
@@ -136,10 +139,13 @@ def _text_rows(file: io.BufferedReader, width: int, start: int) -> Iterator[_Row
             raise ValueError(f"line {number} has {_LINE:,} bytes or more; expected {_FORMATS}")
         if not (line := line.rstrip(_BLANK)):
             continue
-        # From the right, because some published words have spaces inside.
-        word, *numbers = line.rsplit(b" ", width)
-        if len(numbers) < width or (b" " in word and _NUMBER.fullmatch(word.rpartition(b" ")[2])):
-            raise ValueError(f"line {number} has {line.count(b' ')} numbers, expected {width}; is the file cut short?")
+        if (spaces := line.count(b" ")) == width:
+            word, _, numbers = line.partition(b" ")
+        else:  # some published words have spaces inside
+            word, *rest = line.rsplit(b" ", width)
+            if spaces < width or _NUMBER.fullmatch(word.rpartition(b" ")[2]):
+                raise ValueError(f"line {number} has {spaces} numbers, expected {width}; is the file cut short?")
+            numbers = b" ".join(rest)
         yield number, word, numbers
 
 
@@ -175,12 +181,12 @@ def _check_bounds(words: int, width: int) -> None:
         raise ValueError(f"it has more than {words:,} words of {width:,} numbers: name the words to keep")
 
 
-def _numbers(word: str, row: bytes | list[bytes], place: str) -> bytes:
+def _numbers(word: str, row: bytes, place: str, binary: bool) -> bytes:
     """The numbers of a row as the bytes of float32."""
-    if isinstance(row, bytes):
+    if binary:
         values = np.frombuffer(row, "<f4")
     elif (decimals := _decimals(row)) is None:
-        bad = next(number for number in row if not _NUMBER.fullmatch(number))
+        bad = next(number for number in row.split(b" ") if not _NUMBER.fullmatch(number))
         raise ValueError(
             f"{place}: the vector of {word!r} is not all numbers: it has {bad[:40]!r}; expected {_FORMATS}"
         )
@@ -192,13 +198,14 @@ def _numbers(word: str, row: bytes | list[bytes], place: str) -> bytes:
     return values.tobytes()
 
 
-def _decimals(row: list[bytes]) -> list[float] | None:
+def _decimals(row: bytes) -> list[float] | None:
     """The numbers of a row, or None if they are not all numbers."""
+    numbers = row.split(b" ")
     # Almost every row has nothing but digits and signs, with which Python's own reader takes no liberties.
-    if not _NUMBERS.fullmatch(b" ".join(row)) and not all(map(_NUMBER.fullmatch, row)):
+    if not _NUMBERS.fullmatch(row) and not all(map(_NUMBER.fullmatch, numbers)):
         return None
     try:
-        return list(map(float, row))
+        return list(map(float, numbers))
     except ValueError:
         return None
 

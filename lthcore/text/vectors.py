@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,9 +77,10 @@ def load_vectors(path: Path) -> Vectors:
         text, ends = arrays["words"].tobytes().decode(), np.cumsum(arrays["lengths"]).tolist()
         words = tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
         return Vectors(words, arrays["matrix"])
-    except OSError:
-        raise
     except (*array_files.DAMAGE, MemoryError) as error:  # a damaged header announces arrays of any size
+        # Of system calls only one fails for what the file holds: that to go to a place before its beginning.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise ValueError(f"{path} holds no vectors of `save_vectors`, or damaged ones: {error}; save again") from error
 
 
