@@ -169,7 +169,7 @@ FOREIGN = (
 )
 
 
-@target(st.tuples(FOREIGN, FOREIGN, st.booleans()), DatasetError, ValueError, TypeError)
+@target(st.tuples(FOREIGN, FOREIGN, st.booleans()), DatasetError)
 def foreign_arrays(data, path):
     x, y, multilabel = data
     reads = (

@@ -98,8 +98,7 @@ def load(name: str, config: TextConfig) -> Dataset:
         config: how documents become tensors.
 
     Raises:
-        DatasetError: if the documents are missing or damaged.
-        ValueError: if a file of word vectors cannot be used.
+        DatasetError: if the documents, or a file of word vectors, are missing or damaged.
     """
     corpus_name, group_name = GROUPS[name]
     return prepare(name, corpus(corpus_name), group_name, config)
@@ -119,8 +118,7 @@ def prepare(name: str, corpus: Corpus, group_name: str, config: TextConfig) -> D
         (documents, categories), with the names of the categories and the table of initial word vectors.
 
     Raises:
-        DatasetError: if the corpus does not have the categories of the group.
-        ValueError: if a file of word vectors cannot be used.
+        DatasetError: if the corpus does not have the categories of the group, or a file of word vectors cannot be used.
 
     Example:
         >>> data = prepare("news", corpus("newswire"), "all", TextConfig(length=40, dimension=4, epochs=1))

@@ -56,11 +56,13 @@ def from_dict(values: Mapping) -> AnyExperiment:
         ValueError: if it describes no experiment.
     """
     try:
-        return _experiment(values)
+        experiment = _experiment(values)
+        _ = experiment.identity, experiment.label  # whoever reads it asks for both, and what has none is no experiment
     except ValueError:
         raise
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
         raise ValueError(f"this describes no experiment: {type(error).__name__}, {error}") from error
+    return experiment
 
 
 def _experiment(values: Mapping) -> AnyExperiment:

@@ -56,7 +56,7 @@ def read_vectors(path: str | Path, *, dimension: int | None = None, words: Itera
         Vectors in the order of the file; of a word that stands twice the first.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        MissingVectorsError: if there is no such file; a FileNotFoundError, too.
         VectorFileError: for a file that is empty, cut short, of another format, dimension or encoding than UTF-8, has
             NaN or infinite values, or none of `words`; a ValueError, too. Without header, a file cut inside its last
             number or between two lines looks whole.

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from lthcore.files import array_files
+from lthcore.files.download import DatasetError
 from lthcore.text.vocabulary import check_distinct
 
 
@@ -69,11 +70,13 @@ def load_vectors(path: Path) -> Vectors:
     """Read what `save_vectors` wrote.
 
     Raises:
-        OSError: if there is no such file, or it cannot be read.
+        MissingVectorsError: if there is no such file; a FileNotFoundError, too.
+        OSError: if it cannot be read.
         ValueError: if it is damaged or something else.
     """
+    path = existing(path)
     try:
-        arrays = array_files.read(existing(path))
+        arrays = array_files.read(path)
         text, ends = arrays["words"].tobytes().decode(), np.cumsum(arrays["lengths"]).tolist()
         words = tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
         return Vectors(words, arrays["matrix"])
@@ -107,8 +110,12 @@ def nearest(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, float]]
     return [(vectors.words[other], float(cosines[other])) for other in order[order != row][:n]]
 
 
+class MissingVectorsError(DatasetError, FileNotFoundError):
+    """There is no file of word vectors where one should be; the message names the place."""
+
+
 def existing(path: str | Path) -> Path:
     """The path of a file, or an error that says what was looked for."""
     if not (path := Path(path)).is_file():
-        raise FileNotFoundError(f"no file of word vectors at {path}")
+        raise MissingVectorsError(f"no file of word vectors at {path}")
     return path

@@ -288,8 +288,9 @@ def test_rows_left_out_may_be_in_another_encoding_or_not_finite(written):
 def test_a_missing_file_and_a_folder_are_told_as_such(tmp_path):
     for path in (tmp_path / "nowhere.txt", tmp_path):
         for read in (read_vectors, load_vectors):
-            with pytest.raises(FileNotFoundError, match=f"no file of word vectors at {path}"):
-                read(path)
+            for kind in (FileNotFoundError, DatasetError):
+                with pytest.raises(kind, match=f"no file of word vectors at {path}"):
+                    read(path)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:20] + b"x" * 9 + data[29:]])
