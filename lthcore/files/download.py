@@ -20,6 +20,9 @@ LIMIT = 64 * 2**20
 # What a fetch that was killed leaves behind is removed after so long. A fetch at work writes every few seconds.
 LEFTOVER_SECONDS = 3_600
 
+# What to do about a file that the system does not let be read.
+_KEEP = "It may well be sound, so keep it: make it readable, or set LTH_DATA to a folder whose files are"
+
 
 class DatasetError(Exception):
     """Data is missing, damaged or not what it should be; the message says what to do."""
@@ -80,9 +83,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError as error:
         raise DatasetError(f"cannot look for {path}: {error.strerror}. {_KEEP}") from error
-
-
-_KEEP = "Nothing is wrong with it that is known: let it be read, or set LTH_DATA to a folder whose files can be"
 
 
 def content(source: Source, *, download: bool = True) -> bytes:

@@ -121,7 +121,7 @@ def test_a_file_that_cannot_be_opened_for_want_of_handles_is_not_called_damaged(
             datasets.content(SOURCE)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert "set/file: Too many open files. Nothing is wrong with it that is known" in str(caught.value)
+    assert "set/file: Too many open files. It may well be sound, so keep it" in str(caught.value)
     assert "elete" not in str(caught.value)
 
 
@@ -166,19 +166,22 @@ PACKED = gzip.compress(CONTENT)
 
 @pytest.fixture
 def halting():
-    """`halting(data, seconds)` gives an address that announces data, sends all but the last byte of it, and waits."""
+    """`halting(data, seconds)` gives an address that announces data, sends all but the last byte, and waits."""
     ended = threading.Event()
     servers = []
 
-    def serve(data: bytes, seconds: float = 60.0) -> str:
+    def serve(data: bytes, seconds: float = 60.0, *, trickle: bool = False) -> str:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
-                self.wfile.write(data[:-1])
-                ended.wait(seconds)
                 with suppress(OSError):
+                    for place in range(len(data) - 1) if trickle else ():
+                        self.wfile.write(data[place : place + 1])
+                        ended.wait(0.02)
+                    self.wfile.write(data[:-1])
+                    ended.wait(seconds)
                     self.wfile.write(data[-1:])
 
             def log_message(self, *_):
@@ -242,6 +245,15 @@ def test_the_second_mirror_helps_where_the_first_has_nothing_or_says_nothing(roo
     monkeypatch.setattr(transfer, "ANSWER_SECONDS", 0.2)
     gone, good = f"{mirrors.address}/gone.gz", mirrors.serve(PACKED)
     assert datasets.content(replace(SOURCE, mirrors=(gone, dead, good))) == CONTENT
+    assert files(root) == ["file.gz"]
+
+
+def test_the_second_mirror_helps_where_the_first_trickles(root, mirrors, halting, monkeypatch):
+    monkeypatch.setattr(transfer, "PACE_SECONDS", 0.5)
+    good = mirrors.serve(PACKED)
+    begin = time.monotonic()
+    assert datasets.content(replace(SOURCE, mirrors=(halting(bytes(4_000), trickle=True), good))) == CONTENT
+    assert time.monotonic() - begin < 4
     assert files(root) == ["file.gz"]
 
 
