@@ -165,7 +165,12 @@ def _of_one_type(array: np.ndarray, what: str) -> np.ndarray:
             f"{what} must be numbers, got {found}; fill what is missing, number categories, and convert: "
             f"array.astype('float32')"
         )
-    return array if odd else array.astype(np.float64)
+    try:
+        return array if odd else array.astype(np.float64)
+    except OverflowError:
+        raise DatasetError(
+            f"{what} hold a number that is too large for float64; scale them, such as to 0 … 1"
+        ) from None
 
 
 def _kind(value: object) -> str:

@@ -98,8 +98,7 @@ def load(name: str, config: TextConfig) -> Dataset:
         config: how documents become tensors.
 
     Raises:
-        DatasetError: if the documents are missing or damaged.
-        ValueError: if a file of word vectors cannot be used.
+        DatasetError: if the documents, or a file of word vectors, are missing or damaged.
     """
     corpus_name, group_name = GROUPS[name]
     return prepare(name, corpus(corpus_name), group_name, config)
@@ -119,8 +118,7 @@ def prepare(name: str, corpus: Corpus, group_name: str, config: TextConfig) -> D
         (documents, categories), with the names of the categories and the table of initial word vectors.
 
     Raises:
-        DatasetError: if the corpus does not have the categories of the group.
-        ValueError: if a file of word vectors cannot be used.
+        DatasetError: if the corpus does not have the categories of the group, or a file of word vectors cannot be used.
 
     Example:
         >>> data = prepare("news", corpus("newswire"), "all", TextConfig(length=40, dimension=4, epochs=1))
@@ -183,7 +181,8 @@ def _language_model(tokens: Sequence[Sequence[str]], config: TextConfig) -> Vect
     key = hashlib.sha256(f"{_FORMAT}|{sorted(settings.items())}|{LANGUAGE_SEED}|{text}".encode()).hexdigest()[:16]
     path = paths.cache() / f"skip-gram-{key}.npz"
     with ExitStack() as stack:
-        with suppress(OSError):  # a folder that cannot be written: no cache, and no reason to fail
+        # A folder that cannot be written, or a file system without locks: no cache, and no reason to fail.
+        with suppress(OSError, NotImplementedError):
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(FileLock(path.with_suffix(".lock")))  # of several processes one trains, the others wait
         with suppress(ValueError, OSError):  # missing or damaged: trained again

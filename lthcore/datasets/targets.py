@@ -81,7 +81,7 @@ def numbered(
         ({'train': array([1, 0], dtype=int32), 'test': array([1], dtype=int32)}, ('cat', 'dog'))
     """
     given = {part: _of_kind(arrays.as_array(y, "labels"), multilabel) for part, y in parts.items()}
-    texts = {part: y.astype(np.str_) for part, y in given.items() if y.dtype.kind in arrays.TEXT}
+    texts = {part: _text(y) for part, y in given.items() if y.dtype.kind in arrays.TEXT}
     if not texts:
         return {part: labels(y) for part, y in given.items()}, names
     if len(texts) < len(given):
@@ -93,6 +93,14 @@ def numbered(
     order = np.argsort(np.array(names))
     number = {part: order[np.searchsorted(np.array(names), y, sorter=order)] for part, y in texts.items()}
     return {part: labels(y) for part, y in number.items()}, names
+
+
+def _text(names: np.ndarray) -> np.ndarray:
+    """Names of classes, which may have come as bytes."""
+    try:
+        return np.strings.decode(names, "utf-8") if names.dtype.kind == "S" else names.astype(np.str_)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"labels are bytes that are no text in UTF-8 ({error}); decode them first") from None
 
 
 def _of_kind(y: np.ndarray, multilabel: bool) -> np.ndarray:
@@ -126,11 +134,14 @@ def count(parts: Mapping[str, np.ndarray], names: tuple[str, ...]) -> int:
         names: of the classes, if they have any.
 
     Raises:
-        DatasetError: if classes are not numbered from 0 without a gap, which only the caller can know to be right.
+        DatasetError: if there are no classes, or they are not numbered from 0 without a gap, which only the caller can
+            know to be right.
     """
     if names:
         return len(names)
     if (first := next(iter(parts.values()))).ndim == 2:
+        if not first.shape[1]:
+            raise DatasetError(f"label sets of shape {first.shape} have no column; each class needs one")
         return first.shape[1]
     present = np.unique(np.concatenate(list(parts.values())))
     if len(present) < 2:

@@ -50,7 +50,22 @@ def _pruning(prune: PruneConfig) -> dict[str, object]:
 
 
 def from_dict(values: Mapping) -> AnyExperiment:
-    """The inverse of `to_dict`, also after a trip through JSON, which knows no tuples, and of older descriptions."""
+    """The inverse of `to_dict`, also after a trip through JSON, which knows no tuples, and of older descriptions.
+
+    Raises:
+        ValueError: if it describes no experiment.
+    """
+    try:
+        experiment = _experiment(values)
+        _ = experiment.identity, experiment.label  # whoever reads it asks for both, and what has none is no experiment
+    except ValueError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError(f"this describes no experiment: {type(error).__name__}, {error}") from error
+    return experiment
+
+
+def _experiment(values: Mapping) -> AnyExperiment:
     text = values.get("text")
     common = {
         "dataset": values["dataset"],

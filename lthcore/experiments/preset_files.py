@@ -27,7 +27,7 @@ Options are tables. What is left out has its default.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -57,6 +57,16 @@ _TYPES = {
 }
 
 
+# Far above what people write. A key of many parts takes quadratic time to read, and nested brackets Python's stack.
+_BYTES = 1 << 16
+_DOTS = 1_000  # a line
+_DEPTH = 20
+_NESTED = f"holds tables or lists nested deeper than {_DEPTH} times"
+
+# TOML's own numbers have 64 bits; its dates are nothing that an experiment holds.
+_WHOLE = range(-(2**63), 2**63)
+
+
 class PresetFileError(ValueError):
     """A file of presets that cannot be read; the message names the file, the table and the key."""
 
@@ -72,15 +82,49 @@ def load(path: Path | str) -> dict[str, Preset]:
             constructor's.
     """
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PresetFileError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:  # also what is no text at all
-        raise PresetFileError(f"{path} is no TOML: {error}") from error
+    content = _content(path)
     if not content:
         raise PresetFileError(f"{path} holds no preset: a table [name] with about = and [[name.experiments]] is one")
     return {name: _preset(values, (str(path), name)) for name, values in content.items()}
+
+
+def _content(path: Path) -> dict[str, object]:
+    """The tables of a file, which nest no deeper and hold no other values than presets do."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_BYTES + 1)
+    except OSError as error:
+        raise PresetFileError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > _BYTES:
+        raise PresetFileError(f"{path} has more than {_BYTES:,} bytes, which presets never need")
+    if any(line.count(b".") > _DOTS for line in data.splitlines()):
+        raise PresetFileError(f"{path} {_NESTED}")
+    try:
+        content = tomllib.loads(data.decode().replace("\r\n", "\n"))
+    except RecursionError:
+        raise PresetFileError(f"{path} {_NESTED}") from None
+    except ValueError as error:  # also what is no text at all
+        raise PresetFileError(f"{path} is no TOML: {error}") from error
+    if fault := _fault(content):
+        raise PresetFileError(f"{path} {fault}")
+    return content
+
+
+def _fault(content: Mapping) -> str:
+    """What no field can hold, found before anything is made of it that prints, counts or nests it."""
+    level: list[object] = [content]
+    for _ in range(_DEPTH):
+        level = [inner for value in level if isinstance(value, (dict, list)) for inner in _inside(value)]
+        for value in level:
+            if isinstance(value, int) and value not in _WHOLE:
+                return "holds a whole number of more than 64 bits"
+            if not isinstance(value, (dict, list, str, int, float)):
+                return f"holds a date or time, {value}, which no field takes"
+    return _NESTED if level else ""
+
+
+def _inside(value: dict | list) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value
 
 
 _Made = TypeVar("_Made", bound="DataclassInstance")

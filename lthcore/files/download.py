@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
+import glob
 import hashlib
-import io
 import os
-import shutil
-import tarfile
 import tempfile
-import urllib.request
-import zlib
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
-from urllib.error import HTTPError
 
-from lthcore.files import paths
-
-# Resolving a name, connecting and receiving the first bytes must succeed within this time at each mirror; two
-# mirrors keep an impossible download under ten seconds.
-ANSWER_SECONDS = 4.0
+from lthcore.files import archives, paths, transfer
 
 # More than any file here unpacks to; a file that unpacks to more was made to fill the memory.
 LIMIT = 64 * 2**20
+
+# What a fetch that was killed leaves behind is removed after so long. A fetch at work writes every few seconds.
+LEFTOVER_SECONDS = 3_600
+
+# What to do about a file that the system does not let be read.
+_KEEP = "It may well be sound, so keep it: make it readable, or set LTH_DATA to a folder whose files are"
 
 
 class DatasetError(Exception):
@@ -46,6 +41,7 @@ class Source:
         members: of an archive: the files wanted and their checksums, for tar is not canonical either. They are accepted
             unpacked as well; all else in the archive is ignored.
         dataset: what ``data fetch`` gets it by, if it is not the default data set.
+        limit: bytes that it has at most, unpacked.
     """
 
     folder: str
@@ -54,6 +50,12 @@ class Source:
     mirrors: tuple[str, ...]
     members: Mapping[str, str] = field(default_factory=dict, hash=False)
     dataset: str = ""
+    limit: int = LIMIT
+
+    @property
+    def packed_limit(self) -> int:
+        """Bytes that it has at most, packed: what cannot be compressed gets a little longer."""
+        return self.limit + self.limit // 100 + 4_096
 
     @property
     def command(self) -> str:
@@ -62,14 +64,25 @@ class Source:
 
 
 def locate(source: Source) -> Path | None:
-    """Path of the file on disk, or of the folder that holds all members of the archive, or None."""
+    """Path of the file on disk, or of the folder that holds all members of the archive, or None.
+
+    Raises:
+        DatasetError: if a folder cannot be looked into.
+    """
     for folder in paths.raw():
         for name in (source.name, f"{source.name}.gz"):
-            if (path := folder / source.folder / name).is_file():
+            if _is_file(path := folder / source.folder / name):
                 return path
-        if source.members and all((folder / source.folder / name).is_file() for name in source.members):
+        if source.members and all(_is_file(folder / source.folder / name) for name in source.members):
             return folder / source.folder
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise DatasetError(f"cannot look for {path}: {error.strerror}. {_KEEP}") from error
 
 
 def content(source: Source, *, download: bool = True) -> bytes:
@@ -101,52 +114,63 @@ def verified(source: Source, path: Path) -> dict[str, bytes]:
     Nothing is ever extracted: names in an archive are compared, not followed.
 
     Raises:
-        DatasetError: if it cannot be uncompressed, lacks a member, or a checksum differs.
+        DatasetError: if it cannot be read or uncompressed, lacks a member, or a checksum differs.
     """
     again = f"Delete it and run `{source.command}` to download it again"
     try:
-        if path.is_dir():
-            found = {name: (path / name).read_bytes() for name in source.members}
-        else:
-            data = _unpacked(path)
-            found = _members(source, data) if source.members else {source.name: data}
-    except (OSError, EOFError, OverflowError, ValueError, zlib.error, tarfile.TarError) as error:
+        found = _read(source, path)
+        _check(source, found)
+    except OSError as error:
+        raise DatasetError(f"cannot read {error.filename or path}: {error.strerror or error}. {_KEEP}") from error
+    except _OtherContentError as error:
+        raise DatasetError(f"{path} is not the file it should be: {error}. {again}") from error
+    except ValueError as error:
         raise DatasetError(f"{path} is damaged: {error}. {again}") from error
+    return found
+
+
+class _OtherContentError(ValueError):
+    """Whole, but not what is pinned."""
+
+
+def _read(source: Source, path: Path) -> dict[str, bytes]:
+    """What lies there, uncompressed and taken apart; nothing of it is to be believed yet."""
+    if path.is_dir():
+        return {name: _bytes(path / name, source.limit) for name in source.members}
+    if path.suffix != ".gz":
+        data = _bytes(path, source.limit)
+    elif not archives.is_packed(data := _bytes(path, source.packed_limit)):
+        raise ValueError(_no_gzip(data))
+    else:
+        data = archives.unpacked(data, source.limit)
+    return archives.members(data, source.members) if source.members else {source.name: data}
+
+
+def _bytes(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"it has more than {limit:,} bytes")
+    return data
+
+
+def _no_gzip(data: bytes) -> str:
+    """What it is that should have been compressed by gzip."""
+    if not data:
+        return "it is empty"
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return (
+            "it is a web page, not a file compressed by gzip; a network may want a login before it lets files through"
+        )
+    return f"it is not compressed by gzip: it begins with {data[:16]!r}"
+
+
+def _check(source: Source, found: Mapping[str, bytes]) -> None:
     for name, expected in (source.members or {source.name: source.sha256}).items():
         sha256 = hashlib.sha256(found[name]).hexdigest()
         if sha256 != expected:
             what = f"{name} in it" if source.members else "its uncompressed content"
-            raise DatasetError(
-                f"{path} is not the file it should be: {what} has SHA-256 {sha256}, expected {expected}. {again}"
-            )
-    return found
-
-
-def _unpacked(path: Path) -> bytes:
-    if path.suffix != ".gz":
-        return path.read_bytes()
-    with gzip.open(path) as file:
-        data = file.read(LIMIT + 1)
-    if len(data) > LIMIT:
-        raise ValueError(f"it unpacks to more than {LIMIT:,} bytes")
-    return data
-
-
-def _members(source: Source, data: bytes) -> dict[str, bytes]:
-    """The wanted members of a tar archive; only plain files count, links are refused."""
-    found: dict[str, bytes] = {}
-    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-        for member in archive:
-            name = member.name.removeprefix("./")
-            if name not in source.members:
-                continue
-            content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
-            if content is None or member.size > len(data):
-                raise ValueError(f"{name} in it is no plain file")
-            found[name] = content.read()
-    if lacking := [name for name in source.members if name not in found]:
-        raise ValueError(f"it lacks {', '.join(lacking)}")
-    return {name: found[name] for name in source.members}
+            raise _OtherContentError(f"{what} has SHA-256 {sha256}, expected {expected}")
 
 
 def published_results() -> Path:
@@ -188,6 +212,7 @@ def fetch(source: Source) -> Path:
         raise DatasetError(
             f"cannot create {target.parent}: {error}. Free space or set LTH_DATA to a folder with the data"
         ) from error
+    _remove_leftovers(source, target.parent)
     failures = []
     for address in source.mirrors:
         partial = None
@@ -195,45 +220,29 @@ def fetch(source: Source) -> Path:
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{source.name}-", suffix=".gz")
             partial = Path(name)
             with os.fdopen(handle, "wb") as file:
-                _download(address, file)
-            verified(source, partial)
+                transfer.receive(address, file, source.packed_limit)
+            _check(source, _read(source, partial))
             partial.chmod(0o644)
             partial.replace(target)
             return target
-        except (OSError, HTTPException, DatasetError) as error:
-            reason = (
-                "its content has the wrong checksum; the download was removed"
-                if isinstance(error, DatasetError)
-                else error
-            )
-            failures.append(f"{address}: {reason}")
+        except _OtherContentError:
+            failures.append(f"{address}: its content has the wrong checksum; the download was removed")
+        except ValueError as error:
+            failures.append(f"{address}: {error}; the download was removed")
+        except OSError as error:
+            failures.append(f"{address}: {error}")
         finally:
             if partial:
                 partial.unlink(missing_ok=True)
     raise DatasetError(_missing(source, failures))
 
 
-def _download(address: str, file) -> None:
-    """Copy an address into an open file. Name look-ups know no time limit of their own, so a thread is given one."""
-    answers: SimpleQueue = SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(urllib.request.urlopen(address, timeout=ANSWER_SECONDS))
-        except Exception as error:
-            if isinstance(error, HTTPError):
-                error.close()
-            answers.put(OSError(str(error) or type(error).__name__))  # without the traceback and all it holds
-
-    Thread(target=ask, daemon=True).start()  # a daemon: nobody waits for it when Python exits
-    try:
-        response = answers.get(timeout=ANSWER_SECONDS)
-    except Empty:
-        raise OSError(f"no answer within {ANSWER_SECONDS:g} seconds") from None
-    if isinstance(response, OSError):
-        raise response
-    with response:
-        shutil.copyfileobj(response, file)
+def _remove_leftovers(source: Source, folder: Path) -> None:
+    """Remove what a fetch that was killed left behind; what was written to lately, another may be at work on."""
+    for path in folder.glob(f".{glob.escape(source.name)}-*.gz"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                path.unlink()
 
 
 def _missing(source: Source, failures: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from lthcore.files import array_files
+from lthcore.files.download import DatasetError
 from lthcore.text.vocabulary import check_distinct
 
 
@@ -68,17 +70,20 @@ def load_vectors(path: Path) -> Vectors:
     """Read what `save_vectors` wrote.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        MissingVectorsError: if there is no such file; a FileNotFoundError, too.
+        OSError: if it cannot be read.
         ValueError: if it is damaged or something else.
     """
+    path = existing(path)
     try:
-        arrays = array_files.read(existing(path))
+        arrays = array_files.read(path)
         text, ends = arrays["words"].tobytes().decode(), np.cumsum(arrays["lengths"]).tolist()
         words = tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
         return Vectors(words, arrays["matrix"])
-    except FileNotFoundError:
-        raise
-    except array_files.DAMAGE as error:
+    except (*array_files.DAMAGE, MemoryError) as error:  # a damaged header announces arrays of any size
+        # Of system calls only one fails for what the file holds: that to go to a place before its beginning.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise ValueError(f"{path} holds no vectors of `save_vectors`, or damaged ones: {error}; save again") from error
 
 
@@ -105,8 +110,12 @@ def nearest(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, float]]
     return [(vectors.words[other], float(cosines[other])) for other in order[order != row][:n]]
 
 
+class MissingVectorsError(DatasetError, FileNotFoundError):
+    """There is no file of word vectors where one should be; the message names the place."""
+
+
 def existing(path: str | Path) -> Path:
     """The path of a file, or an error that says what was looked for."""
     if not (path := Path(path)).is_file():
-        raise FileNotFoundError(f"no file of word vectors at {path}")
+        raise MissingVectorsError(f"no file of word vectors at {path}")
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,6 +84,25 @@ def test_the_language_model_is_trained_once_and_damage_is_noticed(cache, monkeyp
         patch.setattr(documents.language, "skip_gram", lambda *_, **__: pytest.fail("trained again"))
         assert np.array_equal(documents.read(NEWS, TINY).vectors.matrix, first.matrix)
     file.write_bytes(file.read_bytes()[:-40])
+    assert np.array_equal(documents.read(NEWS, TINY).vectors.matrix, first.matrix)
+
+
+def device(file: Path) -> None:
+    """Put a file there that can be opened and fails when it is read."""
+    file.unlink()
+    file.symlink_to("/proc/self/mem")
+
+
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("unreadable", [device, folder])
+def test_a_cache_that_cannot_be_read_is_made_again(cache, unreadable):
+    first = documents.read(NEWS, TINY).vectors
+    (file,) = cache.glob("skip-gram-*.npz")
+    unreadable(file)
     assert np.array_equal(documents.read(NEWS, TINY).vectors.matrix, first.matrix)
 
 

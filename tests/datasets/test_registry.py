@@ -59,9 +59,20 @@ def test_bytes_that_are_no_idx_file_are_refused(data, message):
         mnist.parse_idx(data, "digits")
 
 
-def test_a_header_of_impossible_lengths_is_refused():
-    with pytest.raises(DatasetError, match="truncated or too long"):
-        mnist.parse_idx(b"\x00\x00\x08\x04" + 4 * (65_536).to_bytes(4, "big"), "digits")
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([65_536] * 4, "truncated or too long"),
+        ([1] * 65, "its header announces 65 axes, expected 1 … 64"),
+        ([1] * 255, "its header announces 255 axes"),
+        ([], "its header announces 0 axes"),
+        ([2**32 - 1, 2**32 - 1, 0], "its header announces the shape"),
+    ],
+)
+def test_a_header_of_impossible_lengths_is_refused(lengths, message):
+    header = b"\x00\x00\x08" + bytes([len(lengths)]) + b"".join(length.to_bytes(4, "big") for length in lengths)
+    with pytest.raises(DatasetError, match=message):
+        mnist.parse_idx(header + b"\x00", "digits") if 0 not in lengths else mnist.parse_idx(header, "digits")
 
 
 # ---------------------------------------------------------------- data sets by name

@@ -187,8 +187,8 @@ OUTSIDE = [
         (gzip.compress(GOOD[:700]), "is damaged: "),
         (gzip.compress(b""), "is damaged: "),
         (gzip.compress(b"\xff" * 5_000), "is damaged: "),
-        (b"<html>log in first</html>", "is damaged: Not a gzipped file"),
-        (GOOD, "is damaged: Not a gzipped file"),
+        (b"<html>log in first</html>", "is damaged: it is a web page, not a file compressed by gzip"),
+        (GOOD, "is damaged: it is not compressed by gzip: it begins with b'reut2-000.sgm"),
         (gzip.compress(tar(entry("README.txt", b""))), "is damaged: it lacks reut2-000.sgm, reut2-001.sgm"),
         (gzip.compress(tar(*members(second=None))), "is damaged: it lacks reut2-001.sgm"),
         (
@@ -245,7 +245,7 @@ def test_a_header_that_announces_more_than_there_is_is_refused(tiny, name, size)
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_without_unpacking_it(tiny, monkeypatch):
-    monkeypatch.setattr(download, "LIMIT", 100_000)
+    monkeypatch.setattr(reuters, "SOURCE", replace(reuters.SOURCE, limit=100_000))
     tiny(gzip.compress(GOOD + bytes(10_000_000)))
     with pytest.raises(DatasetError, match="is damaged: it unpacks to more than 100,000 bytes"):
         reuters.load_corpus()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -193,3 +194,28 @@ def test_a_file_cut_off_anywhere_is_refused_or_ends_after_an_article(length):
 def test_bytes_of_any_kind_are_refused(data):
     with pytest.raises(DatasetError, match="file, line "):
         parse(DOCTYPE.encode() + data, "file")
+
+
+HEAD = DOCTYPE + '<REUTERS TOPICS="YES" LEWISSPLIT="TRAIN" NEWID="1">'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DOCTYPE + "<REUTERS " + "A" * 300_000 + "></REUTERS>",
+        DOCTYPE + "<REUTERS " + 'A="' * 300_000 + "></REUTERS>",
+        HEAD + "<TOPICS>" + "<D>a</D>" * 100_000 + "</REUTERS>",
+        HEAD + "<TOPICS></TOPICS>" + "<TEXT>" * 100_000 + "</REUTERS>",
+        HEAD + "<TOPICS></TOPICS>" + '<TEXT TYPE="' * 100_000 + "</REUTERS>",
+        HEAD + "<TOPICS></TOPICS><TEXT>" + "<TITLE>" * 100_000 + "</TEXT></REUTERS>",
+        (HEAD + "</REUTERS>") * 20_000,
+        DOCTYPE + "<REUTERS " * 100_000,
+        " " * 1_000_000,
+    ],
+    ids="letters quotes topics texts types titles articles openings blanks".split(),
+)
+def test_what_is_left_open_again_and_again_is_refused_soon(text):
+    begin = time.monotonic()
+    with pytest.raises(DatasetError, match="file, line "):
+        parse(text.encode(), "file")
+    assert time.monotonic() - begin < 2

@@ -146,6 +146,38 @@ def test_an_error_names_the_file_the_table_and_the_key(load, text, message):
         load(text)
 
 
+EXPERIMENT = ABOUT + "[[a.experiments]]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "[" * 9_000, "nested deeper than 20 times"),
+        ("a = " + "{a=" * 9_000, "nested deeper than 20 times"),
+        (EXPERIMENT + "model_options = {a = " + "[" * 99 + "]" * 99 + "}", "nested deeper than 20 times"),
+        (EXPERIMENT + "model_options" + ".a" * 30_000 + " = 1", "nested deeper than 20 times"),
+        (EXPERIMENT + "model_options" + ".a" * 900 + " = 1", "nested deeper than 20 times"),
+        (EXPERIMENT + "train.steps = 0x" + "f" * 9_000, "a whole number of more than 64 bits"),
+        (EXPERIMENT + "train.learning_rate = 1" + "0" * 400, "a whole number of more than 64 bits"),
+        (EXPERIMENT + "train.steps = 1" + "0" * 5_000, "is no TOML: .*4300 digits"),
+        (EXPERIMENT + "model_options.when = 1979-05-27", "a date or time, 1979-05-27, which no field takes"),
+        (EXPERIMENT + "model_options.when = 07:32:00", "a date or time, 07:32:00, which no field takes"),
+        ("#" * 70_000, "has more than 65,536 bytes, which presets never need"),
+    ],
+    ids="lists tables list-in-options dotted fewer-dotted hexadecimal beyond-floats digits date time long".split(),
+)
+def test_what_no_preset_holds_is_one_clear_error(load, text, message):
+    with pytest.raises(preset_files.PresetFileError, match=rf"mine\.toml.*{message}"):
+        load(text)
+
+
+def test_line_ends_of_another_system_make_no_difference(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = '[a]\nabout = """Two\nlines."""\n[[a.experiments]]\n'
+    path.write_bytes(text.replace("\n", "\r\n").encode())
+    assert preset_files.load(path)["a"].about == "Two\nlines."
+
+
 def test_a_file_that_is_not_there_or_no_text_is_one_clear_error(tmp_path):
     with pytest.raises(preset_files.PresetFileError, match=r"cannot read .*none\.toml: No such file"):
         preset_files.load(tmp_path / "none.toml")

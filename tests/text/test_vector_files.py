@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import time
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthcore.text.vector_files import read_vectors
+from lthcore.files.download import DatasetError
+from lthcore.text import vector_files
+from lthcore.text.vector_files import VectorFileError, read_vectors
 from lthcore.text.vectors import Vectors, load_vectors
 
 LIGHT = settings(deadline=None, derandomize=True, max_examples=40)
@@ -177,6 +182,19 @@ BAD = {
     "text, not UTF-8": (text(WORDS, MATRIX).decode().encode("latin-1"), r"the word b'z\\xfcrich' is not UTF-8"),
     "glove, not UTF-8": (glove(WORDS, MATRIX).decode().encode("latin-1"), r"the word b'z\\xfcrich' is not UTF-8"),
     "no number": (glove(WORDS, MATRIX).replace(b"2.5", b"2,5"), "the vector of '#' is not all numbers: .*b'2,5'"),
+    "an underscore in a number": (glove(["a", "b"], [["1_0", 1], [2, 3]]), "line 1: the vector of 'a' .* b'1_0'"),
+    "an underscore in a header": (b"1_0 3\na 1 2 3\n", "line 2 has 3 numbers, expected 1"),
+    "a number too few": (glove(["a", "b"], [[1, 2], [3]]), "line 2 has 1 numbers, expected 2"),
+    "a number left out": (b"a 1 2\nb 3 \nc 5 6\n", "line 2 has 1 numbers, expected 2"),
+    "a number left out inside": (b"a 1 2 3\nb 4  6\n", "line 2: the vector of 'b' is not all numbers: it has b''"),
+    "text, NaN, with its line": (text(["a", "b"], [[0.0, 1.0], [nan, 1.0]]), "line 3: the vector of 'b' has NaN"),
+    "binary, NaN, with its word": (binary(["a", "b"], [[0.0, 1.0], [1.0, inf]]), "word 2: the vector of 'b' has NaN"),
+    "a line without end": (b"a" + b" 1" * (1 << 20), "line 1 has 1,048,576 bytes or more"),
+    "a second line without end": (b"a 1 2\nb" + b" 1" * (1 << 20), "line 2 has 1,048,576 bytes or more"),
+    "too many numbers a word": (b"a" + b" 1" * 10_001, "line 1 tells of 10,001 numbers a word; at most 10,000"),
+    "binary, a dimension of millions": (b"1 99999999\na \x00", "line 1 tells of 99,999,999 numbers a word"),
+    "binary without spaces": (b"9 2\n" + b"\x00" * 9_000_000, "word 1 has 4,096 bytes or more"),
+    "UTF-16": (glove(WORDS, MATRIX).decode().encode("utf-16"), "cannot read word vectors from"),
     "an archive of arrays": (b"PK\x03\x04 \x00\x00 \xff\xfe\n\x00", "cannot read word vectors from"),
 }
 
@@ -184,9 +202,70 @@ BAD = {
 @pytest.mark.parametrize(("data", "message"), BAD.values(), ids=BAD)
 def test_a_bad_file_is_refused(written, data, message):
     path = written(data)
-    with pytest.raises(ValueError, match=message) as caught:
+    begin = time.monotonic()
+    with pytest.raises(VectorFileError, match=message) as caught:
         read_vectors(path)
     assert str(path) in str(caught.value)
+    assert time.monotonic() - begin < 5
+
+
+def test_a_bad_file_is_a_matter_of_data_and_of_values(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for kind in (DatasetError, ValueError):
+        with pytest.raises(kind, match="it is empty"):
+            read_vectors(tmp_path / "file")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_byte_order_mark_is_no_part_of_the_first_word(written, form):
+    vectors = read_vectors(written(b"\xef\xbb\xbf" + form(WORDS, MATRIX)))
+    assert vectors.words == WORDS
+    assert vectors.matrix.tolist() == MATRIX
+
+
+@pytest.mark.parametrize("form", [glove, text, binary])
+def test_a_first_line_may_be_long(written, form):
+    matrix = np.random.default_rng(0).normal(size=(2, 9_000)).astype(np.float32)
+    vectors = read_vectors(written(form(WORDS[:2], matrix.tolist())))
+    assert vectors.words == WORDS[:2]
+    assert np.array_equal(vectors.matrix, matrix)
+
+
+def test_numbers_are_read_however_they_are_printed(written):
+    assert (
+        read_vectors(written(b"a 1 -1. +.5 1e2 1E-2 -0\n")).matrix.tolist()
+        == np.float32([[1, -1, 0.5, 100, 0.01, 0]]).tolist()
+    )
+
+
+def test_only_the_words_kept_take_memory(tmp_path):
+    path = tmp_path / "vectors.gz"
+    row = b" " + b" ".join(b"%.4f" % number for number in np.random.default_rng(0).normal(size=300))
+    path.write_bytes(gzip.compress(b"".join(b"word%d%b\n" % (number, row) for number in range(20_000)), 1))
+    tracemalloc.start()
+    vectors = read_vectors(path, words=["word7", "word19999"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert vectors.words == ("word7", "word19999")
+    assert peak < 8 << 20, "all of them would be 24 million bytes"
+
+
+@pytest.mark.parametrize("line", [b"", b"a 1 2\n"], ids=["no line", "one word again and again"])
+def test_a_file_that_unpacks_to_much_more_than_vectors_do_is_refused(tmp_path, monkeypatch, line):
+    monkeypatch.setattr(vector_files, "_SMALL", 1_000)
+    path = tmp_path / "vectors.gz"
+    path.write_bytes(gzip.compress(b"a 1 2\nb 3 4\n" + (line or bytes(1)) * 2_000_000))
+    begin = time.monotonic()
+    with pytest.raises(VectorFileError, match=r"it unpacks to more than|line 3 has 1,048,576 bytes"):
+        read_vectors(path)
+    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails when it is read")
+def test_a_file_that_cannot_be_read_is_told_as_such(tmp_path):
+    (tmp_path / "vectors").symlink_to("/proc/self/mem")
+    with pytest.raises(VectorFileError, match=r"cannot read word vectors from .*vectors: Input/output error"):
+        read_vectors(tmp_path / "vectors")
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -209,8 +288,9 @@ def test_rows_left_out_may_be_in_another_encoding_or_not_finite(written):
 def test_a_missing_file_and_a_folder_are_told_as_such(tmp_path):
     for path in (tmp_path / "nowhere.txt", tmp_path):
         for read in (read_vectors, load_vectors):
-            with pytest.raises(FileNotFoundError, match=f"no file of word vectors at {path}"):
-                read(path)
+            for kind in (FileNotFoundError, DatasetError):
+                with pytest.raises(kind, match=f"no file of word vectors at {path}"):
+                    read(path)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:20] + b"x" * 9 + data[29:]])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,6 +79,25 @@ def test_a_damaged_or_other_archive_is_refused(tmp_path):
     array_files.write(path, {"other": np.arange(3)})
     with pytest.raises(ValueError, match="holds no vectors of `save_vectors`"):
         load_vectors(path)
+
+
+def test_a_header_that_announces_more_than_any_memory_is_damage(tmp_path):
+    path = tmp_path / "vectors.npz"
+    save_vectors(path, Vectors(WORDS, MATRIX))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data.replace(b"(4, 3), }" + b" " * 13, b"(9" + b"9" * 13 + b", 3), }"))
+    with pytest.raises(ValueError, match="holds no vectors of `save_vectors`, or damaged ones"):
+        load_vectors(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails when it is read")
+def test_an_archive_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    (tmp_path / "vectors.npz").symlink_to("/proc/self/mem")
+    with pytest.raises(OSError, match="Input/output error"):
+        load_vectors(tmp_path / "vectors.npz")
 
 
 PLANE = Vectors(

@@ -15,11 +15,12 @@ _CHOICES = {"LEWISSPLIT": ("TRAIN", "TEST", "NOT-USED"), "TOPICS": ("YES", "NO",
 _DOCTYPE = re.compile(r"\s*<!DOCTYPE lewis[^<>]*>")
 _ARTICLE = re.compile(r"\s*<REUTERS( [^<>]*)>")
 _END = "</REUTERS>"
-_ATTRIBUTE = re.compile(r'([A-Z]+)="([^"]*)"')
+_ATTRIBUTE = re.compile(r'(?<![A-Z])([A-Z]+)="([^"]*)"')
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _TOPICS = re.compile(r"<TOPICS>((?:<D>[^<>]+</D>)*)</TOPICS>")
 _TOPIC = re.compile(r"<D>([^<>]+)</D>")
-_TEXT = re.compile(r'<TEXT(?: TYPE="([^"<>]*)")?>(.*?)</TEXT>', re.DOTALL)
+_TEXT = re.compile(r'<TEXT(?: TYPE="([^"<>]*)")?>')
+_TEXT_END = "</TEXT>"
 _ENTITY = re.compile(r"&(?:#([0-9]{1,7})|(lt|gt|amp));")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&"}
 
@@ -98,8 +99,8 @@ def parse(data: bytes, name: str) -> list[Article]:
     except ValueError as error:
         line = text.count("\n", 0, position) + 1
         raise DatasetError(
-            f"{name}, line {line}: {error}. This is not the file as published: delete it and run "
-            f"`python -m lthcore data fetch reuters` to download it again"
+            f"{name}, line {line}: {error}. This is not the file as published; "
+            f"`python -m lthcore data fetch reuters` gets that one"
         ) from None
     return list(articles.values())
 
@@ -134,10 +135,7 @@ def _article(tag: str, content: str) -> Article:
     topics = _TOPICS.findall(content)
     if len(topics) != 1:
         raise ValueError(f"article {number} needs one well-formed <TOPICS> … </TOPICS>, found {len(topics)}")
-    texts = _TEXT.findall(content)
-    if len(texts) != 1:
-        raise ValueError(f"article {number} needs one <TEXT> … </TEXT>, found {len(texts)}")
-    title, body = _title_and_body(number, *texts[0])
+    title, body = _title_and_body(number, *_text(number, content))
     return Article(
         number=int(number),
         lewis=attributes["LEWISSPLIT"],
@@ -146,6 +144,17 @@ def _article(tag: str, content: str) -> Article:
         title=title,
         body=body,
     )
+
+
+def _text(number: str, content: str) -> tuple[str, str]:
+    """Type and content of an article's text. Not one regular expression for both ends, which takes quadratic time."""
+    texts, position = [], 0
+    while (start := _TEXT.search(content, position)) and (end := content.find(_TEXT_END, start.end())) >= 0:
+        texts.append((start[1] or "", content[start.end() : end]))
+        position = end + len(_TEXT_END)
+    if len(texts) != 1:
+        raise ValueError(f"article {number} needs one <TEXT> … </TEXT>, found {len(texts)}")
+    return texts[0]
 
 
 def _title_and_body(number: str, kind: str, text: str) -> tuple[str, str]:
