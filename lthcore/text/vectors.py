@@ -13,6 +13,9 @@ import numpy as np
 from lthcore.files import array_files
 from lthcore.text.vocabulary import check_distinct
 
+# Bytes of a file of vectors: those of three million words, 300 numbers each, are 3.6 thousand million.
+_LIMIT = 2**33
+
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
@@ -68,17 +71,16 @@ def load_vectors(path: Path) -> Vectors:
     """Read what `save_vectors` wrote.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        OSError: if there is no such file, or it cannot be read.
         ValueError: if it is damaged or something else.
     """
     try:
-        arrays = array_files.read(existing(path))
-        text, ends = arrays["words"].tobytes().decode(), np.cumsum(arrays["lengths"]).tolist()
-        words = tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
-        return Vectors(words, arrays["matrix"])
-    except FileNotFoundError:
-        raise
-    except array_files.DAMAGE as error:
+        arrays = array_files.read(existing(path), limit=_LIMIT)
+        with array_files.decoding():
+            text, ends = arrays["words"].tobytes().decode(), np.cumsum(arrays["lengths"]).tolist()
+            words = tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
+            return Vectors(words, arrays["matrix"])
+    except array_files.DamagedFileError as error:
         raise ValueError(f"{path} holds no vectors of `save_vectors`, or damaged ones: {error}; save again") from error
 
 

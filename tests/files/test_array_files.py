@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lthcore.files import array_files
+from lthcore.files.array_files import DamagedFileError
 
 ARRAYS = st.dictionaries(
     st.sampled_from(["step", "initial/hidden_1/kernel", "mask:output|kernel", "dense/errors", "about"]),
@@ -40,5 +41,5 @@ def test_another_content_under_the_old_checksum_is_refused(tmp_path):
 def test_an_archive_without_a_checksum_is_refused(tmp_path):
     path = tmp_path / "file.npz"
     np.savez_compressed(path, x=np.arange(3))
-    with pytest.raises(KeyError):
+    with pytest.raises(DamagedFileError, match="lacks 'sha256'"):
         array_files.read(path)
