@@ -16,7 +16,7 @@ from lthcore import datasets, models
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
 from lthcore.experiments.records import Record
 from lthcore.experiments.store import Store, StoreError, UnreadableError
-from lthcore.experiments.store.lineage import unfinished
+from lthcore.experiments.store.lineage import is_complete, unfinished
 from lthcore.files import environment
 from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.pruning import budgets
@@ -51,7 +51,7 @@ def run(experiments: Experiments, store: Store, executor: Executor, engine: str 
     pending: set[Future] = set()
     for experiment, trial in tasks:
         with _noting(unreadable):
-            if not isinstance(experiment, FilterExperiment) and unfinished(store, experiment, trial):
+            if not isinstance(experiment, FilterExperiment) and not is_complete(store, experiment, trial):
                 pending.add(executor.submit(complete, experiment, trial, store, engine))
     try:
         yield sum(store.finished(experiment, trial) for experiment, trial in tasks)
@@ -128,7 +128,7 @@ def complete(experiment: AnyExperiment, trial: int, store: Store, engine: str = 
             full.
     """
     check_registered(experiment)
-    if isinstance(experiment, FilterExperiment) or not unfinished(store, experiment, trial):
+    if isinstance(experiment, FilterExperiment) or is_complete(store, experiment, trial):
         return
     environment.describe()  # now: a commit made while this runs did not compute it
     if not experiment.is_chain and experiment.search.is_chain:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# How the errors end that an examination of the store explains.
+ADVICE = ". It is kept as it is; `python -m lthcore doctor` says what to do"
+
 
 class StoreError(Exception):
     """A record is missing, unreadable, or cannot be written; the message says which and what to do."""
@@ -28,10 +31,14 @@ class UnreadableError(StoreError):
         """It travels between processes."""
         return type(self), (str(self), self.path, self.aside)
 
+    def again(self) -> UnreadableError:
+        """The same error, without the traces of where it was raised before."""
+        return UnreadableError(str(self), self.path, self.aside)
+
 
 def damaged(path: Path, error: Exception) -> UnreadableError:
     """What the file holds is not what was written to it."""
-    return UnreadableError(f"{path} is damaged: {error}. {_DOCTOR}", path, "damaged")
+    return UnreadableError(f"{path} is damaged: {error}{ADVICE}", path, "damaged")
 
 
 def refused(path: Path, error: OSError) -> UnreadableError:
@@ -50,17 +57,14 @@ def newer(path: Path, error: Exception) -> UnreadableError:
 def misplaced(path: Path, belongs: Path) -> UnreadableError:
     """The file is sound, and another's."""
     return UnreadableError(
-        f"{path} holds the record of another run, which belongs in {belongs}. {_DOCTOR}", path, "misplaced"
+        f"{path} holds the record of another run, which belongs in {belongs}{ADVICE}", path, "misplaced"
     )
 
 
 def outdated(path: Path, source: str) -> UnreadableError:
     """The file is sound, and its network was trained with a mask that its search no longer has."""
     return UnreadableError(
-        f"{path} is of a network that was trained with another mask than {source} now gives. {_DOCTOR}",
+        f"{path} is of a network that was trained with another mask than {source} now gives{ADVICE}",
         path,
         "outdated",
     )
-
-
-_DOCTOR = "It is kept as it is; `python -m lthcore doctor` says what to do"

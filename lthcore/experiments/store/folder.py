@@ -84,22 +84,15 @@ class Store:
         Raises:
             UnreadableError: if it cannot be read.
         """
-        about = places.about(path)
-        if about is None:
+        if not (stamp := places.stamp(path)):
             return None
-        stamp = (about.st_ino, about.st_size, about.st_mtime_ns)
-        if self._read_before.get(path, ((),))[0] != stamp:
-            self._read_before[path] = (stamp, self._judged(path))
-        found = self._read_before[path][1]
+        before, found = self._read_before.get(path, ((), None))
+        if before != stamp or found is None:
+            self.read(path)
+            found = self._read_before[path][1]
         if isinstance(found, UnreadableError):
-            raise UnreadableError(*found.__reduce__()[1])
+            raise found.again()
         return found
-
-    def _judged(self, path: Path) -> Sound | UnreadableError:
-        try:
-            return Sound.of(self.read(path))
-        except UnreadableError as error:
-            return error
 
     def load(self, experiment: Experiment | Control, trial: int, round: int, draw: int = 0) -> Record:
         """Read a record.
@@ -109,7 +102,7 @@ class Store:
             UnreadableError: if it is there, and damaged or not to be read.
         """
         path = self.path(experiment, trial, round, draw)
-        if places.about(path) is None:
+        if not places.stamp(path):
             raise StoreError(
                 f"no stored result for {experiment.identity}, trial {trial}, round {round}, draw {draw} in {self.root}"
             )
@@ -126,7 +119,7 @@ class Store:
         folders = [
             self.root / name / f"trial-{trial}" for name in places.names(self.root) if name.startswith(beginning)
         ]
-        found = [path for folder in folders for name in sorted(names) if places.about(path := folder / name)]
+        found = [path for folder in folders for name in sorted(names) if places.stamp(path := folder / name)]
         if len(found) != 1:
             which = f"trial {trial}, round {round}, draw {draw} of an experiment that begins with {beginning!r}"
             several = f"; it could be {', '.join(path.parts[-3] for path in found)}" if found else ""
@@ -187,7 +180,7 @@ class Store:
         Raises:
             UnreadableError: if there is one that cannot be read.
         """
-        if places.about(self.measurement_path(kind, experiment, trial)) is None:
+        if not places.stamp(self.measurement_path(kind, experiment, trial)):
             return False
         covered = self.load_measurement(kind, experiment, trial).experiment.rounds
         return kind in UNTRAINED or set(covered) >= set(experiment.rounds)
@@ -200,7 +193,7 @@ class Store:
             UnreadableError: if it is there, and damaged or not to be read.
         """
         path = self.measurement_path(kind, experiment, trial)
-        if places.about(path) is None:
+        if not places.stamp(path):
             raise StoreError(f"no stored {kind} of {experiment.identity}, trial {trial} in {self.root}")
         return self.read_measurement(path)
 
@@ -224,7 +217,14 @@ class Store:
         def place(record: Record) -> Path:
             return self.path(record.experiment, record.trial, record.round, record.draw)
 
-        return reading.read(path, encoding.decode, place)
+        stamp = places.stamp(path)  # of before: what is written while it is read is read again
+        try:
+            record = reading.read(path, encoding.decode, place)
+        except UnreadableError as error:
+            self._read_before[path] = (stamp, error.again())
+            raise
+        self._read_before[path] = (stamp, Sound.of(record))
+        return record
 
     def read_measurement(self, path: Path) -> Measurement:
         """Read the measurement at a path; see `read`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lthcore.experiments.experiment import Control, Experiment
+from lthcore.experiments.experiment import Control, Experiment, Experiments, FilterExperiment
 from lthcore.experiments.store import errors
 from lthcore.experiments.store.errors import UnreadableError
 from lthcore.experiments.store.folder import Store
@@ -25,6 +25,37 @@ def unfinished(store: Store, experiment: Experiment | Control, trial: int) -> li
         if key not in missing and (error := outdated(store, experiment, trial, *key)):
             raise error
     return missing
+
+
+def all_complete(store: Store, experiments: Experiments) -> bool:
+    """Whether nothing of the experiments is to be computed; what cannot be read is no reason to say so."""
+    try:
+        return all(
+            is_complete(store, experiment, trial)
+            for experiment in experiments
+            if not isinstance(experiment, FilterExperiment)
+            for trial in range(experiment.trials)
+        )
+    except UnreadableError:
+        return False
+
+
+def is_complete(store: Store, experiment: Experiment | Control, trial: int) -> bool:
+    """Whether nothing of a trial is to be computed, nor of the search whose masks it trains.
+
+    Raises:
+        UnreadableError: as `unfinished` does.
+    """
+    if unfinished(store, experiment, trial):
+        return False
+    return experiment.is_chain or not experiment.search.is_chain or not _holes(store, experiment.search, trial)
+
+
+def _holes(store: Store, search: Experiment, trial: int) -> list[int]:
+    """Rounds of a search that are missing though later ones are there."""
+    missing = [round for round, _ in store.missing(search, trial)]
+    last = max(set(search.rounds) - set(missing), default=0)
+    return [round for round in missing if round < last]
 
 
 def outdated(

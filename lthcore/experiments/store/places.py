@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -25,12 +24,21 @@ def record_name(experiment: AnyExperiment, round: int, draw: int) -> str:
     return f"round-{round:02d}-draw-{draw}.npz" if drawn else f"round-{round:02d}.npz"
 
 
-def about(path: Path) -> os.stat_result | None:
-    """What the system tells of a file; None where there is none."""
+def stamp(path: Path) -> tuple[int, ...]:
+    """What tells a file from one that replaces it; empty where there is none."""
     try:
-        return path.stat()
+        about = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return ()
+    except OSError as error:
+        raise errors.refused(path, error) from error
+    return about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder, whatever may be done in it."""
+    try:
+        return path.is_dir()
     except OSError as error:
         raise errors.refused(path, error) from error
 
