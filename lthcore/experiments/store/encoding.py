@@ -86,7 +86,12 @@ def decode(arrays: Mapping[str, np.ndarray]) -> Record:
     counts = arrays.get("counts")
     _check_scores(values["test"], history, counts)
     values["kept"] = {name: (kept, prunable) for name, (kept, prunable) in values["kept"].items()}
-    return Record(**values, experiment=experiment, history=history, pruned=_mask(arrays, shapes), counts=counts)
+    pruned = _mask(arrays, shapes)
+    if pruned and {name: array.size for name, array in pruned.items()} != {
+        name: n for name, (_, n) in values["kept"].items()
+    }:
+        raise ValueError("its mask is of other layers than those it counts")
+    return Record(**values, experiment=experiment, history=history, pruned=pruned, counts=counts)
 
 
 def encode_measurement(measurement: Measurement) -> dict[str, np.ndarray]:
@@ -175,8 +180,10 @@ def _check_values(values: Mapping) -> None:
             raise ValueError(f"it keeps {kept} of {prunable} weights of {name!r}")
     if not sum(prunable for _, prunable in values["kept"].values()):
         raise ValueError("it has no prunable weights")
-    if "accuracy" not in values["test"]:
-        raise ValueError("its test scores lack the accuracy")
+    if not {"loss", "accuracy"} <= set(values["test"]):
+        raise ValueError("its test scores lack loss or accuracy")
+    if values["test"]["loss"] < 0 or not 0 <= values["test"]["accuracy"] <= 1:
+        raise ValueError("its test scores are impossible")
     if "break_even" in values["machine"] and not _is_real(values["machine"]["break_even"]):
         raise ValueError("its break-even is no density")
 
@@ -189,7 +196,7 @@ def _is_real(value: object) -> bool:
     return isinstance(value, float) or (is_whole(value) and abs(value) < 2**63)
 
 
-def _is_mapping(of: Callable[[object], bool]) -> Callable[[object], bool]:
+def _is_mapping(of: Callable[[Any], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, dict) and all(map(of, value.values()))
 
 
@@ -198,14 +205,14 @@ def _is_digest(value: object) -> bool:
 
 
 # Field → what must be true of it, and in words.
-_VALUES: dict[str, tuple[Callable[[object], bool], str]] = {
+_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("trial", "round", "draw"), (_is_count, "a number from 0")),
-    "embedding": (lambda value: is_whole(value) and value >= 0, "a number of weights"),
+    "embedding": (lambda value: is_whole(value) and 0 <= value < 2**63, "a number of weights"),
     "kept": (_is_mapping(lambda pair: isinstance(pair, list) and len(pair) == 2), "pairs of counts by name"),
     "test": (_is_mapping(_is_real), "scores by name"),
     "weights_sha256": (_is_digest, "a digest"),
     "mask_sha256": (lambda value: value == "" or _is_digest(value), "a digest"),
-    **dict.fromkeys(("seconds", "compile_seconds"), (_is_real, "a time")),
+    **dict.fromkeys(("seconds", "compile_seconds"), (lambda value: _is_real(value) and value >= 0, "a time")),
     "machine": (_is_mapping(lambda value: value is None or isinstance(value, (str, int, float))), "words by name"),
     "environment": (_is_mapping(lambda value: isinstance(value, str)), "words by name"),
 }
@@ -226,7 +233,9 @@ def _check_scores(test: Mapping[str, float], history: History, counts: np.ndarra
 
 
 def _mask(arrays: Mapping[str, np.ndarray], shapes: object) -> Mask | None:
-    if not isinstance(shapes, dict):
+    if not isinstance(shapes, dict) or {_key(name) for name in shapes} != {
+        key for key in arrays if key.startswith(_MASK)
+    }:
         raise ValueError("it does not tell the shapes of its mask")
     return Mask({name: _bits(arrays[_key(name)], shape) for name, shape in shapes.items()}) if shapes else None
 
