@@ -221,7 +221,8 @@ class Store:
         try:
             record = reading.read(path, encoding.decode, place)
         except UnreadableError as error:
-            self._read_before[path] = (stamp, error.again())
+            if not isinstance(error.__cause__, OSError):  # which may be gone by the next time
+                self._read_before[path] = (stamp, error.again())
             raise
         self._read_before[path] = (stamp, Sound.of(record))
         return record
