@@ -17,7 +17,7 @@ from lthcore.analysis.measurements import corpus, filters, settling, shrunk, sta
 from lthcore.experiments import trials
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
 from lthcore.experiments.records import UNTRAINED, Measurement
-from lthcore.experiments.store import Store
+from lthcore.experiments.store import Store, UnreadableError
 from lthcore.files import environment
 from lthcore.lottery import early_weights, train
 from lthcore.pruning.seeds import Seeds
@@ -132,18 +132,27 @@ def run(kind: str, experiment: AnyExperiment, store: Store, executor: Executor) 
 
     Raises:
         ValueError: for an unknown kind, or an experiment that is no search.
+        UnreadableError: in the end, naming all files that cannot be read; trials that do not need them are complete.
         Exception: whatever stopped a trial first; what is stored by then stays.
     """
     check(kind, experiment)
     count = 1 if kind in UNTRAINED else experiment.trials
     futures = [executor.submit(complete, kind, experiment, trial, store) for trial in range(count)]
+    done, unreadable = 0, []
     try:
-        for done, future in enumerate(as_completed(futures), 1):
-            future.result()
-            yield done
+        for future in as_completed(futures):
+            try:
+                future.result()
+            except UnreadableError as error:
+                unreadable.append(str(error))
+            else:
+                done += 1
+                yield done
     finally:
         for future in futures:
             future.cancel()
+    if unreadable:
+        raise UnreadableError("\n".join(dict.fromkeys(unreadable)))
 
 
 def check(kind: str, experiment: AnyExperiment) -> Experiment | FilterExperiment:
@@ -183,6 +192,8 @@ def complete(kind: str, experiment: AnyExperiment, trial: int, store: Store) -> 
         ValueError: for what `check` refuses.
     """
     measured = check(kind, experiment)
+    if store.has_measurement(kind, measured, trial):
+        return
     environment.describe()  # now: a commit made while this runs did not compute it
     if kind in OF_TICKETS:
         trials.complete(measured, trial, store)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import StringIO
 
 import pandas as pd
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lthcore.analysis import frames
 from lthcore.experiments import presets as known
-from lthcore.experiments.store import Store
+from lthcore.experiments.store import Store, UnreadableError
 from lthcore.files import paths
 
 # What the results of the folders are called: the published ones come first.
@@ -39,22 +39,25 @@ def presets(stores: Sequence[Store]) -> pd.DataFrame:
     return table if table["chapter"].any() else table.drop(columns="chapter")
 
 
-def stored(stores: Sequence[Store], preset: str | None = None) -> Iterator[tuple[str, pd.DataFrame]]:
+def stored(
+    stores: Sequence[Store], preset: str | None = None, *, skipped: Callable[[UnreadableError], object] | None = None
+) -> Iterator[tuple[str, pd.DataFrame]]:
     """What is stored: title and table of everything, or round by round of each experiment of a preset.
 
     Args:
         stores: one folder; or two, the published results and one's own.
         preset: its name.
+        skipped: called with the error of each file that cannot be read, and is left out.
 
     Raises:
         ValueError: for an unknown preset.
-        StoreError: for a damaged record.
+        UnreadableError: at the first file that cannot be read, if `skipped` is not given.
     """
     experiments = () if preset is None else known.preset(preset)
     wanted = {experiment.identity for experiment in experiments}
     parts: dict[str, pd.DataFrame] = {}
     for store, whose in zip(stores, WHOSE if len(stores) > 1 else (str(stores[0].root),), strict=True):
-        table = frames.frame(store.records(wanted if preset else None))
+        table = frames.frame(store.records(wanted if preset else None, skipped=skipped))
         if len(table):
             parts[whose] = table
     if not parts:

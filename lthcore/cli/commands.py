@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lthcore.cli.computing import executor, find, load, stores, watched, width
+from lthcore.cli.examining import examined, lines
 from lthcore.cli.options import (
     IDENTITY,
     PRESET,
+    UNREADABLE,
     Data,
     Engine,
     Files,
@@ -21,8 +23,13 @@ from lthcore.cli.options import (
     Version,
     Workers,
     one_clear_error,
+    tell,
+    without_unreadable,
 )
 from lthcore.files import paths
+
+if TYPE_CHECKING:
+    from lthcore.experiments.store import Store
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -103,7 +110,7 @@ def run(
 
     from lthcore.experiments.presets import preset as named
     from lthcore.experiments.presets import sizes
-    from lthcore.experiments.store import Store
+    from lthcore.experiments.store import Store, lineage
 
     with one_clear_error():
         if preset is None:
@@ -111,7 +118,10 @@ def run(
         experiments = sizes.adjusted(named(preset), trials=trials, rounds=rounds, steps=steps)
         if not any(experiment.networks for experiment in experiments):
             raise ValueError(f"{preset} compares networks by the clock: `python -m lthcore measure filters {preset}`")
-        store = Store(out or paths.runs())
+        store = Store(out or paths.runs(), waiting=tell)
+        if lineage.all_complete(store, experiments):
+            typer.echo(_all_there(preset, store))
+            return
         load({(experiment.dataset, experiment.text) for experiment in experiments})
         from lthcore.experiments.trials import expected
         from lthcore.experiments.trials import run as compute
@@ -122,7 +132,11 @@ def run(
         ):
             for finished in compute(experiments, store, pool, engine):
                 bar.update(finished - bar.n)
-        typer.echo(f"{preset}: all results are in {store.root}; see `python -m lthcore show {preset}`")
+        typer.echo(_all_there(preset, store))
+
+
+def _all_there(preset: str, store: Store) -> str:
+    return f"{preset}: all results are in {store.root}; see `python -m lthcore show {preset}`"
 
 
 def _only(names: Sequence[object]) -> str:
@@ -163,7 +177,7 @@ def measure(
         load([(tickets.dataset, tickets.text)])
         count = 1 if kind in measure.UNTRAINED else tickets.trials
         with executor(workers if workers > 1 else 0, modules or []) as pool:
-            done = measure.run(kind, tickets, Store(out or paths.runs()), pool)
+            done = measure.run(kind, tickets, Store(out or paths.runs(), waiting=tell), pool)
             list(tqdm(done, total=count, unit="trial"))
 
 
@@ -189,7 +203,7 @@ def verify(
         load([(stored.experiment.dataset, stored.experiment.text)])
         from lthcore.experiments import trials as engine  # brings TensorFlow, which only computing needs
 
-        with executor(1 if stored.machine["threads"] == 1 else 0, modules or []) as pool:
+        with executor(1 if stored.machine.get("threads") == 1 else 0, modules or []) as pool:
             again = watched(pool.submit(engine.recompute, stored, store), stored.seconds + stored.compile_seconds)
         found = compare(stored, again)
         found.check()
@@ -216,10 +230,11 @@ def show(
     """
     from lthcore.analysis import tables
 
-    with one_clear_error():
-        lines = [tables.text(table, width(), title) for title, table in tables.stored(stores(out), preset)]
+    with one_clear_error(), without_unreadable() as skipped:
+        stored = tables.stored(stores(out), preset, skipped=skipped)
+        parts = [tables.text(table, width(), title) for title, table in stored]
         nothing = f"no results yet; compute some: python -m lthcore run {preset or 'digits-smoke'}"
-        typer.echo("\n\n".join(lines) or nothing)
+        typer.echo("\n\n".join(parts) or nothing)
 
 
 @app.command()
@@ -235,10 +250,35 @@ def frame(
     """
     from lthcore.analysis import frames
 
-    with one_clear_error():
-        table = frames.frame(record for store in stores(out) for record in store.records())
+    with one_clear_error(), without_unreadable() as skipped:
+        table = frames.frame(record for store in stores(out) for record in store.records(skipped=skipped))
         table = table.drop_duplicates(["experiment", "trial", "round", "draw"])
         typer.echo(table.to_csv(index=False) if csv else table.to_string(index=False), nl=not csv)
+
+
+@app.command()
+def doctor(
+    out: Stored = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Put aside what cannot be believed.")] = False,
+    modules: Imports = None,
+    files: Files = None,
+) -> None:
+    """Read every stored result, and say what is damaged, missing, out of date or in the way.
+
+    Nothing is changed without --repair. With it, files that cannot be believed get another name, which ends in .damaged
+    or in what else is wrong with them, and files that a killed process left half-written are removed. Then the commands
+    that are printed compute again what is missing. Ends with 0 if all results are sound and with 3 otherwise, as every
+    command does that met a result it could not read; 1 is any other error, 2 a wrong option.
+    """
+    sound = True
+    with one_clear_error():
+        for store in stores(out):
+            report = examined(store)
+            sound = sound and report.sound
+            for line in lines(store, report, repair=repair):
+                typer.echo(line)
+    if not sound:
+        raise typer.Exit(UNREADABLE)
 
 
 def main() -> None:

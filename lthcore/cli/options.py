@@ -14,6 +14,9 @@ import typer
 import lthcore
 from lthcore.files import paths
 
+# How a command ends that met results it could not read; 1 is any other error a user can mend, 2 a wrong option.
+UNREADABLE = 3
+
 
 @contextmanager
 def one_clear_error() -> Iterator[None]:
@@ -22,14 +25,50 @@ def one_clear_error() -> Iterator[None]:
         yield
     except Exception as error:
         from lthcore.datasets import DatasetError
-        from lthcore.experiments.store import StoreError
+        from lthcore.experiments.store import StoreError, UnreadableError
         from lthcore.experiments.verify import VerificationError
         from lthcore.training.run import DivergedError
 
         if not isinstance(error, (DatasetError, DivergedError, StoreError, VerificationError, ValueError)):
             raise
         typer.secho(f"error: {error}", err=True, fg="red")
-        raise typer.Exit(1) from None
+        raise typer.Exit(UNREADABLE if isinstance(error, UnreadableError) else 1) from None
+
+
+@contextmanager
+def without_unreadable() -> Iterator[Callable[[Exception], None]]:
+    """Name on stderr what cannot be read, go on without it, and say so by the way the command ends."""
+    errors: list[Exception] = []
+
+    def skipped(error: Exception) -> None:
+        tell(f"left out: {error}")
+        errors.append(error)
+
+    yield skipped
+    if errors:
+        raise typer.Exit(UNREADABLE)
+
+
+def tell(sentence: str) -> None:
+    """Say something that is no result."""
+    typer.secho(sentence, err=True, fg="yellow")
+
+
+def _folder(given: str) -> Path:
+    """A folder of results, which need not exist."""
+    path = Path(given)
+    with one_clear_error():
+        if not given:
+            raise ValueError("the folder of results has an empty name; name one, or . for this one")
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return path
+        except OSError as error:
+            raise ValueError(f"cannot read {path}: {error.strerror}. Choose another folder for the results") from error
+        if not path.is_dir():
+            raise ValueError(f"{path} is a file. Choose another folder for the results")
+    return path
 
 
 def _print_version(wanted: bool) -> None:
@@ -110,8 +149,16 @@ Engine = Annotated[
         "that has begun goes on as it did."
     ),
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder of results; your own if not given.", show_default=False)]
-Stored = Annotated[Path | None, typer.Option(help="Folder of results; all known ones if not given.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of results; your own if not given.", show_default=False, parser=_folder, metavar="FOLDER"
+    ),
+]
+Stored = Annotated[
+    Path | None,
+    typer.Option(help="Folder of results; all known ones if not given.", parser=_folder, metavar="FOLDER"),
+]
 Imports = Annotated[
     list[str] | None,
     typer.Option("--import", metavar="MODULE", callback=_import, is_eager=True, help="Module that registers your own."),

@@ -7,8 +7,10 @@ compute, and of a criterion that is none of the package's own, the description s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING
 
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
 from lthcore.pruning.config import PruneConfig
@@ -18,8 +20,15 @@ from lthcore.text.config import TextConfig
 from lthcore.training.config import TrainConfig
 from lthcore.training.schedules import SCHEDULES, UnknownSchedule
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 # Fields of configurations that hold pairs; JSON has no tuples.
 _PAIRS = ("model_options", "optimizer_options", "layer_rates")
+
+
+class UnknownFieldError(ValueError):
+    """A description says what no experiment of this version has; a later one may."""
 
 
 def to_dict(experiment: AnyExperiment) -> dict[str, object]:
@@ -53,9 +62,11 @@ def from_dict(values: Mapping) -> AnyExperiment:
     """The inverse of `to_dict`, also after a trip through JSON, which knows no tuples, and of older descriptions.
 
     Raises:
+        UnknownFieldError: if it has a field that is not known here, as descriptions of later versions may.
         ValueError: if it describes no experiment.
     """
     try:
+        _check_known(values, _field_names())
         experiment = _experiment(values)
         _ = experiment.identity, experiment.label  # whoever reads it asks for both, and what has none is no experiment
     except ValueError:
@@ -71,12 +82,12 @@ def _experiment(values: Mapping) -> AnyExperiment:
         "dataset": values["dataset"],
         "model": values["model"],
         "model_options": _pairs(values.get("model_options", ())),
-        "text": TextConfig(**text) if text else None,
+        "text": TextConfig(**_known(text, TextConfig)) if text else None,
         "train": _train_config(values["train"]),
         "trials": values["trials"],
     }
     if values.get("filters"):
-        return FilterExperiment(**common, filters=FilterConfig(**_with_pairs(values["filters"])))
+        return FilterExperiment(**common, filters=FilterConfig(**_known(_with_pairs(values["filters"]), FilterConfig)))
     tickets = Experiment(**common, prune=_prune_config(values["prune"]))
     rungs = tuple(values["rungs"])
     if values["control"] != tickets.control:
@@ -89,13 +100,30 @@ def _train_config(values: Mapping) -> TrainConfig:
     values = _with_pairs(values)
     if values.get("schedule", "step") not in SCHEDULES:
         values["schedule"] = UnknownSchedule(values["schedule"])
-    return TrainConfig(**values)
+    return TrainConfig(**_known(values, TrainConfig))
 
 
 def _prune_config(values: Mapping) -> PruneConfig:
     values = _with_pairs(values)
     reads, name = values.pop("criterion_reads", "final"), values.get("criterion", "large_final")
-    return PruneConfig(**values | {"criterion": name if name in CRITERIA else unknown(name, reads)})
+    return PruneConfig(
+        **_known(values, PruneConfig) | {"criterion": name if name in CRITERIA else unknown(name, reads)}
+    )
+
+
+@cache
+def _field_names() -> frozenset[str]:
+    return frozenset(to_dict(Experiment()))
+
+
+def _known(values: Mapping, kind: type[DataclassInstance]) -> dict:
+    _check_known(values, {entry.name for entry in fields(kind)})
+    return dict(values)
+
+
+def _check_known(values: Mapping, names: Collection[str]) -> None:
+    if unknown := [name for name in values if name not in names]:
+        raise UnknownFieldError(f"its experiment has the field {unknown[0]!r}, which is not known here")
 
 
 def _with_pairs(values: Mapping) -> dict:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from lthcore.checks import Options, check_known, check_positive_whole, is_whole, make_plain
-from lthcore.experiments.identity import digest, non_defaults
+from lthcore.checks import Options, check_file_name, check_known, check_positive_whole, is_whole, make_plain
+from lthcore.experiments.identity import MOST, check_names, digest, non_defaults, variant
 from lthcore.experiments.labels import describe
 from lthcore.pruning.config import PruneConfig
 from lthcore.shrinking.config import FilterConfig
@@ -50,7 +50,9 @@ class Experiment:
 
     def __post_init__(self) -> None:
         make_plain(self)
-        check_positive_whole("trials", self.trials)
+        check_positive_whole("trials", self.trials, most=MOST)
+        check_names(self.dataset, self.model, self.model_options)
+        check_file_name("the name of a criterion", self.prune.scored_by.name)
         _check_rungs(self.rungs, self.prune.rounds)
         self._check_steps()
         if self.text and not self.prune.scored_by.documents:
@@ -175,7 +177,7 @@ class Control:
     def __post_init__(self) -> None:
         make_plain(self)
         check_known("control", self.kind, CONTROLS)
-        check_positive_whole("draws", self.draws)
+        check_positive_whole("draws", self.draws, most=MOST)
         if self.kind == "rewind" and self.of.prune.between != "continue":
             raise ValueError(
                 "control 'rewind' is for a search in which survivors train on (between='continue'); otherwise tickets "
@@ -258,7 +260,8 @@ class FilterExperiment:
 
     def __post_init__(self) -> None:
         make_plain(self)
-        check_positive_whole("trials", self.trials)
+        check_positive_whole("trials", self.trials, most=MOST)
+        check_names(self.dataset, self.model, self.model_options)
         if (last := self.filters.every * self.filters.removals) >= self.train.steps:
             raise ValueError(
                 f"the last filters go after step {last} (every × removals), which must come before the end of training "
@@ -296,5 +299,5 @@ def _meaning(tickets: Experiment, control: str) -> dict[str, object]:
 
 
 def _identity(experiment: AnyExperiment, method: Sequence[str]) -> str:
-    variant = [str(value) for name, value in experiment.model_options if name == "variant"]
-    return "-".join([experiment.dataset, experiment.model, *variant, *method, digest(experiment.meaning)])
+    words = [experiment.dataset, experiment.model, *variant(experiment.model_options)]
+    return "-".join([*words, *method, digest(experiment.meaning)])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING
 
+from lthcore.checks import Options, check_file_name
 from lthcore.pruning.criteria import Criterion
 
 if TYPE_CHECKING:
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
 
 # Fields that only say how much is computed; they count only where an experiment is extended.
 EXTENT = frozenset({"trials", "rounds", "rungs", "draws"})
+
+# Trials of an experiment, draws of a control: far more than anyone trains.
+MOST = 100_000
+
+
+def variant(options: Options) -> list[str]:
+    """The variant of a model, which names of folders tell, if its options name one."""
+    return [str(value) for name, value in options if name == "variant"]
+
+
+def check_names(dataset: str, model: str, options: Options) -> None:
+    """Refuse names that no folder of results could have."""
+    check_file_name("the name of a data set", dataset)
+    check_file_name("the name of a model", model)
+    for word in variant(options):
+        check_file_name("the variant of a model", word)
 
 
 def digest(meaning: Mapping[str, object]) -> str:

@@ -58,6 +58,8 @@ class Record:
         pruned: the mask of the next round, where only this training can tell it.
         counts: for label sets, what F1 is made of; see `lthcore.training.run.Run`.
         embedding: weights in embedding tables that the mask does not speak of.
+        mask_sha256: digest of the mask of its round as the search found it, which it was trained with; of a shuffled
+            mask, that of the one before it was shuffled. Empty in records of the first release.
     """
 
     experiment: Experiment | Control
@@ -75,6 +77,7 @@ class Record:
     pruned: Mask | None = None
     counts: np.ndarray | None = None
     embedding: int = 0
+    mask_sha256: str = ""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import import_module
@@ -14,7 +15,8 @@ import keras
 from lthcore import datasets, models
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
 from lthcore.experiments.records import Record
-from lthcore.experiments.store import Store, StoreError
+from lthcore.experiments.store import Store, StoreError, UnreadableError
+from lthcore.experiments.store.lineage import is_complete, unfinished
 from lthcore.files import environment
 from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.pruning import budgets
@@ -34,25 +36,45 @@ def run(experiments: Experiments, store: Store, executor: Executor, engine: str 
     """Complete experiments, all trials of each; yields how many of their networks are stored, as that grows.
 
     Trials are independent: tasks share nothing but the store's folder, so any executor will do, a process pool or
-    that of a cluster. Killing it loses at most the trainings in flight.
+    that of a cluster. Killing it loses at most the trainings in flight. A network counts once its record was read and
+    found sound; where all are, nothing is written and no lock taken.
 
     Raises:
         ValueError: if an experiment needs a name that is not known here, before anything is computed.
+        UnreadableError: in the end, naming all records that cannot be read; trials that do not need them are complete.
         Exception: whatever stopped a trial first; what is stored by then stays.
     """
     for experiment in experiments:
         check_registered(experiment)
     tasks = [(experiment, trial) for experiment in experiments for trial in range(experiment.trials)]
-    pending: set[Future] = {executor.submit(complete, experiment, trial, store, engine) for experiment, trial in tasks}
+    unreadable: list[str] = []
+    pending: set[Future] = set()
+    for experiment, trial in tasks:
+        with _noting(unreadable):
+            if not isinstance(experiment, FilterExperiment) and not is_complete(store, experiment, trial):
+                pending.add(executor.submit(complete, experiment, trial, store, engine))
     try:
+        yield sum(store.finished(experiment, trial) for experiment, trial in tasks)
         while pending:
             done, pending = wait(pending, timeout=1.0, return_when=FIRST_EXCEPTION)
             for future in done:
-                future.result()
-            yield sum(len(_stored(experiment, trial, store)) for experiment, trial in tasks)
+                with _noting(unreadable):
+                    future.result()
+            yield sum(store.finished(experiment, trial) for experiment, trial in tasks)
     finally:
         for future in pending:
             future.cancel()
+    if unreadable:
+        raise UnreadableError("\n".join(dict.fromkeys(unreadable)))
+
+
+@contextmanager
+def _noting(unreadable: list[str]) -> Iterator[None]:
+    """Note that a record cannot be read, and go on."""
+    try:
+        yield
+    except UnreadableError as error:
+        unreadable.append(str(error))
 
 
 def check_registered(experiment: AnyExperiment) -> None:
@@ -102,21 +124,24 @@ def complete(experiment: AnyExperiment, trial: int, store: Store, engine: str = 
         ValueError: if it needs a name that is not known here.
         lthcore.training.run.DivergedError: naming trial, round and step; nothing of that run is stored.
         DatasetError: if the data cannot be had.
-        lthcore.experiments.store.StoreError: if a record it builds on is damaged or the disk is full.
+        lthcore.experiments.store.StoreError: if one of its records, or one it builds on, cannot be read, or the disk is
+            full.
     """
     check_registered(experiment)
-    if isinstance(experiment, FilterExperiment) or not experiment.networks:
+    if isinstance(experiment, FilterExperiment) or is_complete(store, experiment, trial):
         return
     environment.describe()  # now: a commit made while this runs did not compute it
     if not experiment.is_chain and experiment.search.is_chain:
         complete(experiment.search, trial, store, engine)
     with store.lock(experiment, trial):
-        todo = [key for key in experiment.networks if key not in _stored(experiment, trial, store)]
+        todo = unfinished(store, experiment, trial)
         for record in compute(experiment, trial, store, todo, engine):
-            missing = not store.has(experiment, trial, record.round, record.draw)
-            if missing or not _same(store.load(experiment, trial, record.round, record.draw), record):
+            if not store.has(experiment, trial, record.round, record.draw):
                 store.save(record)
-            elif len(_stored(experiment, trial, store)) == len(experiment.networks):
+            elif not _same(store.load(experiment, trial, record.round, record.draw), record):
+                store.put_aside(store.path(experiment, trial, record.round, record.draw), "replaced")
+                store.save(record)
+            elif not store.missing(experiment, trial):
                 break  # a stored round came out again, so those after it, which follow from it, would too
 
 
@@ -182,13 +207,14 @@ def _branches(
     k = experiment.prune.rewind_step
     theta_k = early_weights(trainer, trainer.fresh(seeds.init), k, seeds)
     for round, draw in todo:
-        ticket = rewind(mask_of(round), to=theta_k, at_step=k)
+        mask = mask_of(round)
+        ticket = rewind(mask, to=theta_k, at_step=k)
         if experiment.control == "reinit":
             ticket = reinit(ticket, trainer.fresh, seeds.control(round, draw))
         elif experiment.control == "shuffle":
             ticket = shuffle(ticket, theta_k, seeds.control(round, draw))
         run = train(trainer, ticket, seeds, round, f"{experiment.control} {draw}")
-        yield _record(experiment, trial, round, draw, ticket.mask, run, trainer)
+        yield _record(experiment, trial, round, draw, mask, run, trainer)
 
 
 def masks(source: Experiment, trial: int, store: Store, engine: str = "auto") -> Callable[[int], Mask]:
@@ -224,21 +250,16 @@ def _next_mask(search: Experiment, trial: int, round: int, store: Store) -> Mask
     mask = store.load(search, trial, round - 1).pruned
     if mask is None:
         raise StoreError(
-            f"{store.path(search, trial, round - 1)} lacks the mask of round {round}; delete it and run the experiment "
-            f"again: what is sound is kept"
+            f"{store.path(search, trial, round - 1)} lacks the mask of round {round}, which its training alone can "
+            f"tell. It is kept as it is; to have it trained again, rename it and run the experiment again"
         )
     return mask
-
-
-def _stored(experiment: AnyExperiment, trial: int, store: Store) -> list[tuple[int, int]]:
-    if isinstance(experiment, FilterExperiment):
-        return []
-    return [key for key in experiment.networks if store.has(experiment, trial, *key)]
 
 
 def _record(
     experiment: Experiment | Control, trial: int, round: int, draw: int, mask: Mask, run: Run, trainer: Trainer
 ) -> Record:
+    """What is kept of a run; `mask` is that of the search, whose layers have as many survivors when it is shuffled."""
     return Record(
         experiment=experiment,
         trial=trial,
@@ -253,6 +274,7 @@ def _record(
         compile_seconds=run.compile_seconds,
         machine={**run.machine, "break_even": trainer.break_even},
         embedding=trainer.embedding,
+        mask_sha256=mask.digest(),
         environment=environment.describe(),
     )
 
@@ -268,10 +290,11 @@ def trainer_for(experiment: Experiment | Control, trial: int, store: Store, engi
     """
     trainer = trainer_of(experiment)
     for source in (experiment.search, experiment):
-        for round, draw in _stored(source, trial, store)[:1]:
-            recorded = store.load(source, trial, round, draw).machine.get("break_even", 0.0)
-            assert isinstance(recorded, (int, float))
-            return trainer.deciding_by(float(recorded))
+        for round, draw in source.networks:
+            if store.has(source, trial, round, draw):
+                recorded = store.load(source, trial, round, draw).machine.get("break_even", 0.0)
+                assert isinstance(recorded, (int, float))
+                return trainer.deciding_by(float(recorded))
     return trainer.by(engine)
 
 

@@ -33,7 +33,8 @@ class Comparison:
     Args:
         weights: whether the final weights agree bit for bit.
         history: whether every measurement along the way does.
-        masks: whether the mask that was trained, and the next round's, do; the trained one by its counts.
+        masks: whether the mask that was trained, and the next round's, do; the trained one by its counts, and by its
+            digest where the record tells it.
         same_kind: whether versions and processor are those of the record.
         accuracy_gap: test accuracy at the early stop, again − stored.
         start_gap: validation loss before the first step, again − stored, as a share of it; NaN where training on this
@@ -122,7 +123,9 @@ def compare(stored: Record, again: Record) -> Comparison:
     return Comparison(
         weights=stored.weights_sha256 == again.weights_sha256,
         history=stored.history == again.history and _scores(stored) == _scores(again),
-        masks=dict(stored.kept) == dict(again.kept) and stored.pruned == again.pruned,
+        masks=dict(stored.kept) == dict(again.kept)
+        and stored.pruned == again.pruned
+        and stored.mask_sha256 in ("", again.mask_sha256),
         same_kind=_kind(stored) == _kind(again),
         accuracy_gap=again.test["accuracy"] - stored.test["accuracy"],
         start_gap=(after - before) / before if untrained else nan,
@@ -141,5 +144,5 @@ def _scores(record: Record) -> tuple:
 
 
 def _kind(record: Record) -> tuple:
-    keys = [*SAME_KIND, *(["numba"] if record.machine["compiler"] == "numba" else [])]
-    return *(record.environment.get(key) for key in keys), record.machine["compiler"], record.machine["device"]
+    keys = [*SAME_KIND, *(["numba"] if record.machine.get("compiler") == "numba" else [])]
+    return *(record.environment.get(key) for key in keys), record.machine.get("compiler"), record.machine.get("device")

@@ -20,6 +20,9 @@ from lthcore.pruning.prune import SCOPES
 SCHEDULES = ("iterative", "oneshot")
 BETWEEN = ("rewind", "continue")
 
+# After so many rounds nothing is left of any network that fits into memory, even if one weight in 500 goes per round.
+MOST_ROUNDS = 10_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class PruneConfig:
@@ -74,7 +77,8 @@ class PruneConfig:
             raise ValueError("survivors train on only in an iterative search by trained weights: use between='rewind'")
         if self.between == "continue" and self.rewind_step:
             raise ValueError("survivors that train on are not rewound: use rewind_step=0")
-        for name in ("rounds", "rewind_step", *(["prune_step"] if self.prune_step is not None else [])):
+        check_whole("rounds", self.rounds, most=MOST_ROUNDS)
+        for name in ("rewind_step", *(["prune_step"] if self.prune_step is not None else [])):
             check_whole(name, getattr(self, name))
         self._check_early()
         self._check_untrained()

@@ -131,26 +131,32 @@ class Mask(NamedArrays):
         """Read what `save` wrote.
 
         Raises:
-            FileNotFoundError: if there is no such file.
+            OSError: if there is no such file, or it cannot be read.
             ValueError: if the file is damaged or no mask; the message names it.
         """
         try:
             arrays = array_files.read(Path(path))
-            about = json.loads(arrays["about"].tobytes())
-            if about["format"] != FORMAT:
-                raise ValueError(f"its format is {about['format']!r}, not {FORMAT!r}")
-            shapes = about["shapes"]
-            bits = np.unpackbits(arrays["bits"], count=sum(map(prod, shapes.values()))).astype(np.bool_)
-            parts = np.split(bits, np.cumsum([prod(shape) for shape in shapes.values()])[:-1])
-            return cls({name: part.reshape(shapes[name]) for name, part in zip(shapes, parts, strict=False)})
-        except FileNotFoundError:
-            raise
-        except array_files.DAMAGE as error:
+            with array_files.decoding():
+                about = json.loads(arrays["about"].tobytes())
+                if about["format"] != FORMAT:
+                    raise ValueError(f"its format is {about['format']!r}, not {FORMAT!r}")
+                return cls(_unpacked(arrays["bits"], about["shapes"]))
+        except array_files.DamagedFileError as error:
             raise ValueError(f"{path} cannot be read as a mask: {error}. Only what Mask.save wrote can be") from error
 
     def _count(self, other: Mask, combine: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> int:
         _same_shapes(self, other)
         return sum(int(combine(array, other[name]).sum()) for name, array in self.items())
+
+
+def _unpacked(bits: np.ndarray, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """The arrays of a mask whose bits lie one array after the other."""
+    ends = np.cumsum([prod(shape) for shape in shapes.values()], dtype=np.int64)
+    count = int(ends[-1]) if len(ends) else 0
+    if len(bits) != -(-count // 8):  # NumPy would make up those that are missing
+        raise ValueError(f"it holds {len(bits)} bytes of bits, where its shapes ask for {-(-count // 8)}")
+    parts = np.split(np.unpackbits(bits, count=count).view(np.bool_), ends[:-1])
+    return {name: part.reshape(shapes[name]) for name, part in zip(shapes, parts, strict=False)}
 
 
 def _same_shapes(mask: Mask, other: Mapping[str, np.ndarray]) -> None:

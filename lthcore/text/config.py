@@ -43,9 +43,9 @@ class TextConfig:
     bodiless: str = "keep"
 
     def __post_init__(self) -> None:
-        make_plain(self)
         if isinstance(self.vectors, os.PathLike):
             object.__setattr__(self, "vectors", os.fspath(self.vectors))
+        make_plain(self)
         for name in ("length", "min_count", "dimension", "window", "negative", "epochs"):
             check_positive_whole(name, getattr(self, name))
         check_known("oov", self.oov, OOV)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,9 @@ import numpy as np
 from lthcore.files import array_files
 from lthcore.files.download import DatasetError
 from lthcore.text.vocabulary import check_distinct
+
+# Bytes of a file of vectors: those of three million words, 300 numbers each, are 3.6 thousand million.
+_LIMIT = 2**33
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +78,12 @@ def load_vectors(path: Path) -> Vectors:
     """
     path = existing(path)
     try:
-        arrays = array_files.read(path)
-        text, ends = arrays["words"].tobytes().decode(), np.cumsum(arrays["lengths"]).tolist()
-        words = tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
-        return Vectors(words, arrays["matrix"])
-    except (*array_files.DAMAGE, MemoryError) as error:  # a damaged header announces arrays of any size
-        # Of system calls only one fails for what the file holds: that to go to a place before its beginning.
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise
+        arrays = array_files.read(path, limit=_LIMIT)
+        with array_files.decoding():
+            text, ends = arrays["words"].tobytes().decode(), np.cumsum(arrays["lengths"]).tolist()
+            words = tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
+            return Vectors(words, arrays["matrix"])
+    except array_files.DamagedFileError as error:
         raise ValueError(f"{path} holds no vectors of `save_vectors`, or damaged ones: {error}; save again") from error
 
 

@@ -16,7 +16,7 @@ from lthcore.experiments.experiment import DRAWN, Control, Experiment, FilterExp
 from lthcore.experiments.presets import MNIST_PAPER, MNIST_SHORT
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.pruning.config import SCHEDULES, PruneConfig
-from lthcore.pruning.criteria import CRITERIA
+from lthcore.pruning.criteria import CRITERIA, Criterion
 from lthcore.pruning.prune import SCOPES
 from lthcore.shrinking.config import FilterConfig
 from lthcore.text.config import TextConfig
@@ -278,6 +278,21 @@ def test_a_rate_outside_0_to_1_is_refused_wherever_it_enters(rate):
             enter()
 
 
+@pytest.mark.parametrize("name", ["../../x", "a/b", "a\\b", "a\nb", "a\0b", ".hidden", "", "c:x", "a" * 101, "\u202ex"])
+def test_a_name_that_no_folder_could_have_is_refused_when_the_experiment_is_made(name):
+    made = [
+        lambda: Experiment(dataset=name),
+        lambda: Experiment(model=name),
+        lambda: Experiment(model_options=(("variant", name),)),
+        lambda: FilterExperiment(dataset=name),
+        lambda: FilterExperiment(model=name),
+        lambda: Experiment(prune=PruneConfig(criterion=Criterion(name, lambda evidence: {}))),
+    ]
+    for make in made:
+        with pytest.raises(ValueError, match="part of the name of a folder of results"):
+            make()
+
+
 def _control(**changes: object) -> Control:
     return Control(of=Experiment(), **changes)
 
@@ -312,6 +327,19 @@ def _control(**changes: object) -> Control:
         (_control, "kind", "rewind", "is for a search in which survivors train on"),
         (_control, "draws", 0, "draws must be a whole number >= 1"),
         (_control, "rungs", (17,), "rungs must lie in 1 … 16, the last round"),
+        (TrainConfig, "steps", True, "steps must be a whole number >= 1, got True"),
+        (TrainConfig, "steps", 2**31, "steps must be a whole number <= 2,147,483,647"),
+        (TrainConfig, "optimizer", 5, "optimizer must be a word, got 5"),
+        (TrainConfig, "optimizer_options", (1, 2), "optimizer_options must be pairs of a name and a value"),
+        (PruneConfig, "rounds", 99_999_999_999, "rounds must be a whole number <= 10,000, got 99,999,999,999"),
+        (PruneConfig, "rounds", True, "rounds must be a whole number >= 0, got True"),
+        (PruneConfig, "embeddings", 1, "embeddings must be True or False, got 1"),
+        (PruneConfig, "averaged", 0, "averaged must be True or False, got 0"),
+        (Experiment, "trials", True, "trials must be a whole number >= 1, got True"),
+        (Experiment, "trials", 10**9, "trials must be a whole number <= 100,000"),
+        (FilterExperiment, "trials", True, "trials must be a whole number >= 1, got True"),
+        (_control, "draws", True, "draws must be a whole number >= 1, got True"),
+        (_control, "draws", 10**9, "draws must be a whole number <= 100,000"),
     ],
 )
 def test_an_impossible_value_is_one_clear_error(kind, field, value, message):

@@ -38,8 +38,12 @@ def no_space(*_, **__):
         replace(RECORD, pruned=None),
         replace(RECORD, experiment=Control(of=LENET, kind="shuffle", rungs=(5,), draws=4), draw=3),
         replace(RECORD, experiment=Experiment(prune=PruneConfig(layer_rates=(("a/b", 0.5),))), trial=0, round=0),
-        replace(RECORD, pruned=Mask({"a/b/kernel": np.ones((2, 1, 3, 3)), "c": [False]})),
-        replace(RECORD, machine={}, environment={}, test={"loss": float("inf")}),
+        replace(
+            RECORD,
+            kept={"a/b/kernel": (18, 18), "c": (1, 1)},
+            pruned=Mask({"a/b/kernel": np.ones((2, 1, 3, 3)), "c": [False]}),
+        ),
+        replace(RECORD, machine={}, environment={}, test={"loss": float("inf"), "accuracy": 0.0}),
     ],
     ids=["a ticket", "without a mask", "a control", "another experiment", "filters", "hardly anything"],
 )

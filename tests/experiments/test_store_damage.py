@@ -23,7 +23,7 @@ def test_a_file_cut_off_anywhere_is_refused(store):
     whole = path.read_bytes()
     for length in (0, 1, 4, 30, *range(100, len(whole), 97), len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(StoreError, match=r"round-05\.npz is damaged: .*Delete it and run the experiment again"):
+        with pytest.raises(StoreError, match=r"round-05\.npz is damaged: .*It is kept as it is; `python -m lthcore"):
             load(store)
     path.write_bytes(whole)
     assert load(store) == RECORD
@@ -146,7 +146,7 @@ def test_a_pickle_is_never_opened(store, tmp_path, how):
         rewrite(path, test_loss=np.array([Bomb(crater)], dtype=object))
     else:
         path.write_bytes(pickle.dumps(Bomb(crater)))
-    with pytest.raises(StoreError, match=r"round-05\.npz is damaged: .*allow_pickle"):
+    with pytest.raises(StoreError, match=r"round-05\.npz is damaged: .*(not one of plain numbers|not a zip file)"):
         load(store)
     assert not crater.exists()
 
@@ -160,9 +160,9 @@ def test_a_record_under_a_wrong_name_is_refused(store, elsewhere):
     source, target = store.save(RECORD), store.path(*elsewhere)
     target.parent.mkdir(parents=True, exist_ok=True)
     source.rename(target)
-    with pytest.raises(StoreError, match=r"\.npz holds the record of another run; delete it"):
+    with pytest.raises(StoreError, match=r"\.npz holds the record of another run, which belongs in .*round-05\.npz"):
         store.load(*elsewhere)
-    with pytest.raises(StoreError, match=r"\.npz holds the record of another run; delete it"):
+    with pytest.raises(StoreError, match=r"\.npz holds the record of another run, which belongs in .*round-05\.npz"):
         list(store.records())
 
 

@@ -153,7 +153,7 @@ class SparsePredictor:
         """Read what `save` wrote; neither Keras nor TensorFlow is loaded.
 
         Raises:
-            FileNotFoundError: if there is no such file.
+            OSError: if there is no such file, or it cannot be read.
             ValueError: if the file is damaged or no predictor; the message names it.
             ImportError: if kernels cannot be compiled here.
         """
@@ -165,9 +165,9 @@ class SparsePredictor:
             stack = DenseStack(tuple(DenseLayer(**layer) for layer in about["layers"]), about["head"])
             mask, weights = _weights(stack, arrays)
             return cls(stack, mask, weights, tuple(about["input_shape"]))
-        except (FileNotFoundError, ImportError):
+        except (OSError, ImportError):
             raise
-        except (*array_files.DAMAGE, IndexError) as error:
+        except Exception as error:
             raise ValueError(
                 f"{path} cannot be read as a predictor: {error}. Only what SparsePredictor.save wrote can be"
             ) from error

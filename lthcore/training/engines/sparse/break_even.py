@@ -52,10 +52,8 @@ def measured(
         weights: any weights of the model.
     """
     path = _path(dense.machine, network, config, examples)
-    try:
+    with suppress(Exception):  # not measured yet, or damaged in whatever way: measured again
         return float(array_files.read(path)["break_even"])
-    except (OSError, *array_files.DAMAGE):  # not measured yet, or damaged: measured again
-        pass
     found = _measure(dense, sparse, network.kernels, config, examples[0], weights)
     with suppress(OSError):  # where nothing can be written, each process measures for itself
         array_files.write(path, {name: np.asarray(value) for name, value in found.items()})
