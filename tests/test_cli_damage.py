@@ -166,11 +166,11 @@ def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(command, com
 
 @pytest.mark.parametrize("option", ["--rounds", "--trials", "--steps"])
 def test_an_absurd_number_gets_one_clear_error_at_once(option):
-    begin = time.perf_counter()
+    begin = time.process_time()
     result = invoke("run", "digits-smoke", option, "99999999999")
     assert result.exit_code == 1
     assert f"error: {option[2:]} must be a whole number <= " in result.stderr
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 def test_two_writers_and_a_reader_lose_nothing_and_compute_nothing_twice(tmp_path):

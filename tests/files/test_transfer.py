@@ -102,7 +102,7 @@ def test_an_answer_that_is_none_ends_soon_and_says_why(answering, monkeypatch, f
     begin = time.monotonic()
     with pytest.raises(OSError, match=message):
         received(answering(first, more, every))
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 20
 
 
 def test_an_address_that_leads_to_itself_ends(answering):

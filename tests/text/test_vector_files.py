@@ -202,11 +202,11 @@ BAD = {
 @pytest.mark.parametrize(("data", "message"), BAD.values(), ids=BAD)
 def test_a_bad_file_is_refused(written, data, message):
     path = written(data)
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(VectorFileError, match=message) as caught:
         read_vectors(path)
     assert str(path) in str(caught.value)
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_a_bad_file_is_a_matter_of_data_and_of_values(tmp_path):
@@ -255,10 +255,10 @@ def test_a_file_that_unpacks_to_much_more_than_vectors_do_is_refused(tmp_path, m
     monkeypatch.setattr(vector_files, "_SMALL", 1_000)
     path = tmp_path / "vectors.gz"
     path.write_bytes(gzip.compress(b"a 1 2\nb 3 4\n" + (line or bytes(1)) * 2_000_000))
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(VectorFileError, match=r"it unpacks to more than|line 3 has 1,048,576 bytes"):
         read_vectors(path)
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails when it is read")
