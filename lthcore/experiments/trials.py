@@ -1,58 +1,26 @@
-"""Run experiments: what is missing from the store is computed, trial by trial, on any executor."""
+"""One trial of an experiment: what is missing from the store is computed, round by round."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
-from functools import cache, lru_cache
-from importlib import import_module
-
-import keras
 
 from lthcore import datasets, models
-from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
+from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
 from lthcore.experiments.records import Record
 from lthcore.experiments.store import Store, StoreError
+from lthcore.experiments.trainers import trainer_for
 from lthcore.files import environment
 from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.pruning import budgets
-from lthcore.pruning.config import PruneConfig
 from lthcore.pruning.criteria import Evidence, Scores
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.prune import protected
 from lthcore.pruning.seeds import Seeds
 from lthcore.pruning.ticket import Ticket, reinit, rewind, shuffle
-from lthcore.text.config import TextConfig
 from lthcore.training.run import Run
 from lthcore.training.schedules import SCHEDULES
 from lthcore.training.trainer import Trainer
-
-
-def run(experiments: Experiments, store: Store, executor: Executor, engine: str = "auto") -> Iterator[int]:
-    """Complete experiments, all trials of each; yields how many of their networks are stored, as that grows.
-
-    Trials are independent: tasks share nothing but the store's folder, so any executor will do, a process pool or
-    that of a cluster. Killing it loses at most the trainings in flight.
-
-    Raises:
-        ValueError: if an experiment needs a name that is not known here, before anything is computed.
-        Exception: whatever stopped a trial first; what is stored by then stays.
-    """
-    for experiment in experiments:
-        check_registered(experiment)
-    tasks = [(experiment, trial) for experiment in experiments for trial in range(experiment.trials)]
-    pending: set[Future] = {executor.submit(complete, experiment, trial, store, engine) for experiment, trial in tasks}
-    try:
-        while pending:
-            done, pending = wait(pending, timeout=1.0, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-            yield sum(len(_stored(experiment, trial, store)) for experiment, trial in tasks)
-    finally:
-        for future in pending:
-            future.cancel()
 
 
 def check_registered(experiment: AnyExperiment) -> None:
@@ -74,29 +42,21 @@ def check_registered(experiment: AnyExperiment) -> None:
         )
 
 
-def expected(experiments: Experiments) -> int:
-    """How many networks the experiments train in all."""
-    return sum(len(experiment.networks) * experiment.trials for experiment in experiments)
-
-
-def process_pool(workers: int, modules: Sequence[str] = ()) -> ProcessPoolExecutor:
-    """A pool of single-threaded processes: for independent trials faster than one process with many threads.
-
-    Args:
-        workers: how many.
-        modules: names of modules that each of them imports, so that it knows what these register.
-    """
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(tuple(modules),))
-
-
-def complete(experiment: AnyExperiment, trial: int, store: Store, engine: str = "auto") -> None:
+def complete(
+    experiment: AnyExperiment,
+    trial: int,
+    store: Store,
+    engine: str = "auto",
+    part: Sequence[tuple[int, int]] | None = None,
+) -> None:
     """Compute what the store lacks of one trial of an experiment. Doing it twice does nothing the second time.
 
     Args:
         experiment, trial: what to compute.
         store: where it goes.
         engine: what trains a search that begins; one that has begun goes on as it did.
+        part: the networks, as (round, draw), to stop after; what they build on is stored. None computes all there are,
+            and what they build on.
 
     Raises:
         ValueError: if it needs a name that is not known here.
@@ -108,16 +68,19 @@ def complete(experiment: AnyExperiment, trial: int, store: Store, engine: str = 
     if isinstance(experiment, FilterExperiment) or not experiment.networks:
         return
     environment.describe()  # now: a commit made while this runs did not compute it
-    if not experiment.is_chain and experiment.search.is_chain:
+    if part is None and not experiment.is_chain and experiment.search.is_chain:
         complete(experiment.search, trial, store, engine)
+    wanted = experiment.networks if part is None else part
     with store.lock(experiment, trial):
-        todo = [key for key in experiment.networks if key not in _stored(experiment, trial, store)]
+        todo = [key for key in wanted if not store.has(experiment, trial, *key)]
         for record in compute(experiment, trial, store, todo, engine):
             missing = not store.has(experiment, trial, record.round, record.draw)
             if missing or not _same(store.load(experiment, trial, record.round, record.draw), record):
                 store.save(record)
-            elif len(_stored(experiment, trial, store)) == len(experiment.networks):
+            elif len(stored(experiment, trial, store)) == len(experiment.networks):
                 break  # a stored round came out again, so those after it, which follow from it, would too
+            if part and (record.round, record.draw) == part[-1]:
+                break
 
 
 def _same(stored: Record, again: Record) -> bool:
@@ -230,7 +193,8 @@ def _next_mask(search: Experiment, trial: int, round: int, store: Store) -> Mask
     return mask
 
 
-def _stored(experiment: AnyExperiment, trial: int, store: Store) -> list[tuple[int, int]]:
+def stored(experiment: AnyExperiment, trial: int, store: Store) -> list[tuple[int, int]]:
+    """The networks of a trial, as (round, draw), that have a record."""
     if isinstance(experiment, FilterExperiment):
         return []
     return [key for key in experiment.networks if store.has(experiment, trial, *key)]
@@ -255,63 +219,3 @@ def _record(
         embedding=trainer.embedding,
         environment=environment.describe(),
     )
-
-
-def trainer_for(experiment: Experiment | Control, trial: int, store: Store, engine: str = "auto") -> Trainer:
-    """The trainer of one trial, which takes the sparse engine where the first records of its search did.
-
-    The break-even is fixed when a search begins, and stored with it: what follows obeys the record, on whatever
-    machine. Records of the time before there was a sparse engine tell of none.
-
-    Raises:
-        ValueError: for ``engine="sparse"``, if that cannot train the model of a search that begins.
-    """
-    trainer = trainer_of(experiment)
-    for source in (experiment.search, experiment):
-        for round, draw in _stored(source, trial, store)[:1]:
-            recorded = store.load(source, trial, round, draw).machine.get("break_even", 0.0)
-            assert isinstance(recorded, (int, float))
-            return trainer.deciding_by(float(recorded))
-    return trainer.by(engine)
-
-
-def trainer_of(experiment: Experiment | Control) -> Trainer:
-    """The trainer for an experiment, compiled once per process and kept while the tasks are of one kind."""
-    # A trainer knows nothing of masks and controls, so experiments that differ in these alone share one.
-    same = Experiment(
-        dataset=experiment.dataset,
-        model=experiment.model,
-        model_options=experiment.model_options,
-        text=experiment.text,
-        train=experiment.train,
-        prune=PruneConfig(embeddings=experiment.prune.embeddings),
-    )
-    return _trainer(same, datasets.DATASETS[experiment.dataset])
-
-
-@lru_cache(maxsize=1)
-def _trainer(experiment: Experiment, entry: datasets.Entry) -> Trainer:
-    data = _dataset(experiment.dataset, experiment.text, entry)
-    return Trainer(model_of(experiment, data), data, experiment.train, embeddings=experiment.prune.embeddings)
-
-
-def model_of(experiment: AnyExperiment, data: datasets.Dataset) -> keras.Model:
-    """The model an experiment names, for its data."""
-    options = dict(experiment.model_options) | ({"table": data.table} if data.table else {})
-    return models.build(experiment.model, data.input_shape, data.classes, **options)
-
-
-@cache
-def _dataset(name: str, text: TextConfig | None, entry: datasets.Entry) -> datasets.Dataset:
-    """A data set, loaded once per process; again if another is registered under its name."""
-    return datasets.load(name, text)
-
-
-def _prepare(modules: Sequence[str]) -> None:
-    """What a process of the pool begins with."""
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    for name in modules:
-        import_module(name)

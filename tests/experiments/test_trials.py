@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lthcore import datasets
-from lthcore.experiments import presets, trials
+from lthcore.experiments import presets, trainers, trials
+from lthcore.experiments.executors import processes, schedule
 from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.store import Store, StoreError
 from lthcore.files import environment, paths
@@ -40,7 +41,7 @@ def finished(tmp_path_factory) -> Store:
     """A store in which every experiment above is complete."""
     store = Store(tmp_path_factory.mktemp("results"))
     with ThreadPoolExecutor(1) as executor:
-        list(trials.run((TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE, ON, ON_REWOUND), store, executor))
+        list(schedule.run((TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE, ON, ON_REWOUND), store, executor))
     return store
 
 
@@ -51,7 +52,7 @@ def content(record) -> tuple:
 
 
 def test_every_network_asked_for_is_stored(finished):
-    assert trials.expected((TICKETS, REINIT, SHUFFLE)) == 5 + 4 + 1
+    assert schedule.expected((TICKETS, REINIT, SHUFFLE)) == 5 + 4 + 1
     assert len(list(finished.records())) == 5 + 4 + 1 + 2 + 2 + 5 + 5 + 2
 
 
@@ -77,7 +78,7 @@ def test_a_killed_trial_resumes_bit_identically(finished, tmp_path, monkeypatch,
 
 
 def test_completing_a_finished_trial_computes_nothing(finished, monkeypatch):
-    monkeypatch.setattr(trials, "_trainer", lambda *_: pytest.fail("a finished trial was trained again"))
+    monkeypatch.setattr(trainers, "_trainer", lambda *_: pytest.fail("a finished trial was trained again"))
     for experiment in (TICKETS, REINIT, ONESHOT):
         trials.complete(experiment, 0, finished)
 
@@ -110,7 +111,7 @@ def test_rewinding_late_starts_every_later_round_at_step_k(finished):
 
 
 def test_masks_of_a_search_that_trains_on_can_be_rewound(finished):
-    trainer, seeds = trials.trainer_of(ON), Seeds(0)
+    trainer, seeds = trainers.trainer_of(ON), Seeds(0)
     for round in (2, 4):
         ticket = rewind(finished.load(ON, 0, round - 1).pruned, to=trainer.fresh(seeds.init))
         again = trainer.train(ticket, order=seeds.order(round))
@@ -179,8 +180,8 @@ def test_rounds_that_do_not_follow_from_a_filled_hole_are_computed_again(finishe
 
 def test_a_pool_of_processes_computes_the_same_weights(finished, tmp_path):
     store = Store(tmp_path)
-    with trials.process_pool(1) as pool:
-        list(trials.run((replace(TICKETS, prune=replace(TICKETS.prune, rounds=1)),), store, pool))
+    with processes.process_pool(1) as pool:
+        list(schedule.run((replace(TICKETS, prune=replace(TICKETS.prune, rounds=1)),), store, pool))
     for round in (0, 1):
         record = store.load(TICKETS, 0, round)
         assert record.weights_sha256 == finished.load(TICKETS, 0, round).weights_sha256
@@ -194,7 +195,7 @@ def test_a_diverged_run_names_trial_and_round_and_stores_nothing(tmp_path):
         ThreadPoolExecutor(1) as executor,
         pytest.raises(DivergedError, match=r"trial 0, round 0, ticket: .*step"),
     ):
-        list(trials.run((wild,), store, executor))
+        list(schedule.run((wild,), store, executor))
     assert list(store.records()) == []
 
 
@@ -232,7 +233,7 @@ def test_a_published_network_is_recomputed_from_its_identity_alone():
     experiment, trial, round = presets.preset("mnist-short")[0], 1, 7
     store = Store(paths.results())
     stored, mask = store.load(experiment, trial, round), store.load(experiment, trial, round - 1).pruned
-    trainer, seeds = trials.trainer_of(experiment), Seeds(trial)
+    trainer, seeds = trainers.trainer_of(experiment), Seeds(trial)
     run = train(trainer, rewind(mask, to=trainer.fresh(seeds.init)), seeds, round)
     assert run.test["accuracy"] == pytest.approx(stored.test["accuracy"], abs=0.005)
     here, there = ({**found, "commit": "", "python": ""} for found in (environment.describe(), stored.environment))
