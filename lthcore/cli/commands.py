@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
-from lthcore.cli.computing import executor, find, load, stores, watched, width
+from lthcore.checks import check_known
+from lthcore.cli.computing import cluster, executor, find, load, stores, watched, width
+from lthcore.cli.endings import ended
 from lthcore.cli.options import (
     IDENTITY,
     PRESET,
@@ -15,7 +18,10 @@ from lthcore.cli.options import (
     Engine,
     Files,
     Imports,
+    Kind,
     Out,
+    Scheduler,
+    Shared,
     Stored,
     Trials,
     Version,
@@ -89,6 +95,9 @@ def run(
     steps: Annotated[int | None, typer.Option(help="Training steps per network.", show_default=False)] = None,
     out: Out = None,
     workers: Workers = 1,
+    kind: Kind = "processes",
+    scheduler: Scheduler = None,
+    shared: Shared = True,
     engine: Engine = "auto",
     modules: Imports = None,
     files: Files = None,
@@ -97,7 +106,8 @@ def run(
 
     Finished networks are kept; interrupt it at any time and run it again to go on. Other values of --steps are another
     experiment with results of its own; --trials and --rounds extend or shorten the same one. Where a --preset-file has
-    one preset only, its name can be left out.
+    one preset only, its name can be left out. On a cluster, workers store what they compute in the folder of results if
+    all of them see it; with --no-shared-folder, records travel.
     """
     from tqdm import tqdm
 
@@ -111,17 +121,19 @@ def run(
         experiments = sizes.adjusted(named(preset), trials=trials, rounds=rounds, steps=steps)
         if not any(experiment.networks for experiment in experiments):
             raise ValueError(f"{preset} compares networks by the clock: `python -m lthcore measure filters {preset}`")
-        store = Store(out or paths.runs())
+        check_known("executor", kind, ("processes", "dask"))
+        if (kind == "dask") != (scheduler is not None):
+            raise ValueError("a cluster is named by --executor dask --scheduler ADDRESS, both of them")
+        store, modules = Store(out or paths.runs()), modules or []
         load({(experiment.dataset, experiment.text) for experiment in experiments})
-        from lthcore.experiments.trials import expected
-        from lthcore.experiments.trials import run as compute
+        computing = cluster(scheduler, shared) if scheduler else executor(workers if workers > 1 else 0, modules)
+        with computing as pool:
+            from lthcore.experiments.executors import schedule
 
-        with (
-            executor(workers if workers > 1 else 0, modules or []) as pool,
-            tqdm(total=expected(experiments), unit="network", smoothing=0.02) as bar,
-        ):
-            for finished in compute(experiments, store, pool, engine):
-                bar.update(finished - bar.n)
+            done = schedule.run(experiments, store, pool, engine, shared=shared or not scheduler, modules=modules)
+            with closing(done), tqdm(total=schedule.expected(experiments), unit="network", smoothing=0.02) as bar:
+                for finished in done:
+                    bar.update(finished - bar.n)
         typer.echo(f"{preset}: all results are in {store.root}; see `python -m lthcore show {preset}`")
 
 
@@ -243,4 +255,4 @@ def frame(
 
 def main() -> None:
     """Entry point of ``python -m lthcore``."""
-    app()
+    ended(app)

@@ -16,7 +16,7 @@ from lthcore.analysis import measure
 from lthcore.analysis.measurements import corpus
 from lthcore.datasets import documents
 from lthcore.datasets.corpora import newswire
-from lthcore.experiments import presets, trainers
+from lthcore.experiments import presets, trainers, trials
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.experiments.presets.sizes import smoke
 from lthcore.experiments.store import Store, StoreError

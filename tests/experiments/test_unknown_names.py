@@ -11,8 +11,8 @@ from records import RECORD
 
 from lthcore.analysis import frames, measure
 from lthcore.experiments import trials
-from lthcore.experiments.executors import processes, schedule
 from lthcore.experiments.descriptions import from_dict, to_dict
+from lthcore.experiments.executors import processes, schedule
 from lthcore.experiments.experiment import Control, Experiment, FilterExperiment
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.pruning import criteria

@@ -17,6 +17,11 @@ from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 
+ENDED = (
+    "a worker process was ended from outside, most likely by the system for lack of memory. Finished networks are "
+    "kept: run again to go on, with fewer workers if memory is short"
+)
+
 
 class WorkerError(RuntimeError):
     """A process that computes was ended, or cannot compute; the message says why and what to do."""

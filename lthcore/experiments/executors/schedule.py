@@ -7,7 +7,7 @@ each other; they are ready as soon as the search whose masks they train is compl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -24,7 +24,7 @@ from math import inf
 from uuid import uuid4
 
 from lthcore.experiments import trials
-from lthcore.experiments.executors.processes import WorkerError
+from lthcore.experiments.executors.processes import ENDED, WorkerError
 from lthcore.experiments.executors.tasks import Origin, Part, away, in_place, mark, pack, receive, wait_for
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
 from lthcore.experiments.store import Store
@@ -38,7 +38,7 @@ def run(
     *,
     shared: bool = True,
     modules: Sequence[str] = (),
-) -> Iterator[int]:
+) -> Generator[int, None, None]:
     """Complete experiments, all trials of each; yields how many of their networks are stored, as that grows.
 
     Any executor will do: threads, a pool of processes, ``distributed.Client(…).get_executor()``. Killing it, or one of
@@ -100,7 +100,9 @@ def _parts(experiment: Experiment | Control, stored: Sequence[tuple[int, int]]) 
         return []
     search = experiment.search
     holes = experiment.is_chain and stored and missing[0] < max(stored)  # what follows a hole is to be looked at again
-    trains_on = experiment.is_chain and experiment.control == "continue"  # each round starts from the last one's weights
+    trains_on = (
+        experiment.is_chain and experiment.control == "continue"
+    )  # each round starts from the last one's weights
     from_one_network = not search.is_chain and search.prune.trained_scores  # trained for all masks at once
     if holes or trains_on or from_one_network:
         return [None]
@@ -119,7 +121,7 @@ class _Schedule:
         masked = [experiment for experiment in experiments if not isinstance(experiment, FilterExperiment)]
         self.asked = [self._add(experiment, number) for experiment in masked for number in range(experiment.trials)]
 
-    def run(self) -> Iterator[int]:
+    def run(self) -> Generator[int, None, None]:
         """Submit and collect, until nothing is missing; yields how many networks that were asked for are stored."""
         try:
             self._submit()
@@ -206,10 +208,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except BrokenExecutor as error:
-        raise WorkerError(
-            "a worker process was ended from outside, most likely by the system for lack of memory. Finished networks "
-            "are kept: run again to go on, with fewer workers if memory is short"
-        ) from error
+        raise WorkerError(ENDED) from error
     except CancelledError as error:
         raise WorkerError(_LOST) from error
     except Exception as error:

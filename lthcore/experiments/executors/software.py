@@ -16,7 +16,9 @@ def software(described: Mapping[str, str]) -> dict[str, str]:
         {'python': '3.11', 'lthcore': '0.1.0'}
     """
     minor = ".".join(described["python"].split(".")[:2])
-    return {"python": minor} | {name: described[name] for name in ("lthcore", *environment.PACKAGES) if name in described}
+    return {"python": minor} | {
+        name: described[name] for name in ("lthcore", *environment.PACKAGES) if name in described
+    }
 
 
 def check_software(worker: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
@@ -25,7 +27,9 @@ def check_software(worker: str, theirs: Mapping[str, str], ours: Mapping[str, st
     Raises:
         WorkerError: naming the worker and both versions.
     """
-    pairs = [f"{name} {theirs.get(name, 'missing')} (here {ours[name]})" for name in ours if theirs.get(name) != ours[name]]
+    pairs = [
+        f"{name} {theirs.get(name, 'missing')} (here {ours[name]})" for name in ours if theirs.get(name) != ours[name]
+    ]
     if pairs:
         raise WorkerError(
             f"the worker on {worker} has {', '.join(pairs)}: results would depend on who computed them. Install the "

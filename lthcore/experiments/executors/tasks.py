@@ -20,7 +20,7 @@ from uuid import uuid4
 from lthcore.experiments import trials
 from lthcore.experiments.executors.processes import WorkerError, prepare
 from lthcore.experiments.executors.software import check_software, software
-from lthcore.experiments.experiment import AnyExperiment, Control, Experiment
+from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.store import Store, StoreError
 from lthcore.experiments.trainers import first_stored
 from lthcore.files import environment
@@ -62,7 +62,7 @@ class Origin:
 
 
 def in_place(
-    experiment: AnyExperiment, trial: int, store: Store, engine: str, part: Part, origin: Origin, number: str
+    experiment: Experiment | Control, trial: int, store: Store, engine: str, part: Part, origin: Origin, number: str
 ) -> Parcel:
     """Compute a part of a trial into the store itself. Nothing travels."""
     _prepared(origin)
@@ -74,7 +74,7 @@ def in_place(
 
 
 def away(
-    experiment: AnyExperiment, trial: int, parcel: Parcel, engine: str, part: Part, origin: Origin, number: str
+    experiment: Experiment | Control, trial: int, parcel: Parcel, engine: str, part: Part, origin: Origin, number: str
 ) -> Parcel:
     """Compute a part of a trial from the records it builds on; gives those that are new."""
     _prepared(origin)
@@ -180,7 +180,7 @@ def pack(experiment: Experiment | Control, trial: int, store: Store, part: Part)
 
 
 def receive(parcel: Parcel, store: Store, *, replace: bool) -> None:
-    """Store what came from a worker, each record only if it is complete; stored ones stay unless they are to be replaced."""
+    """Store the complete records that came from a worker; stored ones stay unless they are to be replaced."""
     if not parcel:
         return
     with TemporaryDirectory(prefix="lthcore-") as folder:
