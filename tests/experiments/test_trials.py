@@ -34,6 +34,7 @@ ONESHOT = replace(TICKETS, prune=replace(TICKETS.prune, schedule="oneshot"), run
 LATE = replace(TICKETS, prune=replace(TICKETS.prune, rewind_step=7))
 ON = replace(TICKETS, prune=replace(TICKETS.prune, between="continue"))
 ON_REWOUND = Control(of=ON, kind="rewind", rungs=(2, 4))
+ALL = (TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE, ON, ON_REWOUND)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def finished(tmp_path_factory) -> Store:
     """A store in which every experiment above is complete."""
     store = Store(tmp_path_factory.mktemp("results"))
     with ThreadPoolExecutor(1) as executor:
-        list(schedule.run((TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE, ON, ON_REWOUND), store, executor))
+        list(schedule.run(ALL, store, executor))
     return store
 
 
@@ -186,6 +187,22 @@ def test_a_pool_of_processes_computes_the_same_weights(finished, tmp_path):
         record = store.load(TICKETS, 0, round)
         assert record.weights_sha256 == finished.load(TICKETS, 0, round).weights_sha256
         assert record.machine["threads"] == 1
+
+
+def test_records_that_travel_to_the_workers_and_back_are_the_same(finished, tmp_path):
+    """Every kind of experiment, and a search with a hole."""
+    store = Store(tmp_path)
+    with ThreadPoolExecutor(1) as executor:
+        list(schedule.run(ALL, store, executor, shared=False))
+        store.path(TICKETS, 0, 1).unlink()
+        list(schedule.run(ALL, store, executor, shared=False))
+    assert len(list(store.records())) == len(list(finished.records()))
+    for record in store.records():
+        assert content(record) == content(finished.load(*key(record)))
+
+
+def key(record) -> tuple:
+    return record.experiment, record.trial, record.round, record.draw
 
 
 def test_a_diverged_run_names_trial_and_round_and_stores_nothing(tmp_path):

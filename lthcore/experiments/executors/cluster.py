@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lthcore.experiments.executors.processes import WorkerError
@@ -40,10 +42,10 @@ def connected(address: str, *, timeout: float = TIMEOUT) -> Iterator[Executor]:
         raise ValueError("Dask is not installed; `pip install 'lthcore[cluster]'` brings it") from None
     # What it says of lost connections is told by the errors that follow.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
     try:
-        client = Client(**where, timeout=timeout, set_as_default=False)
-    except (OSError, ValueError) as error:  # a timeout is an OSError
+        where = json.loads(Path(address).read_text())["address"] if address.endswith(".json") else address
+        client = Client(where, timeout=timeout, set_as_default=False)
+    except (OSError, KeyError, ValueError) as error:  # a timeout is an OSError
         raise ValueError(
             f"no scheduler answers at {address}: {error}. `dask scheduler` starts one and prints its address"
         ) from None

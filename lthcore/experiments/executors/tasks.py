@@ -1,6 +1,7 @@
 """What a worker does: one part of a trial, in a folder it shares with who asked for it, or with records that travel.
 
-Records travel in their own encoding, the bytes of their files, checksum included.
+Records travel in their own encoding, the bytes of their files, checksum included. TensorFlow is imported by the task
+itself: a worker of a cluster reads its tasks in the thread that keeps its connections alive.
 """
 
 from __future__ import annotations
@@ -17,12 +18,10 @@ from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from uuid import uuid4
 
-from lthcore.experiments import trials
 from lthcore.experiments.executors.processes import WorkerError, prepare
 from lthcore.experiments.executors.software import check_software, software
 from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.store import Store, StoreError
-from lthcore.experiments.trainers import first_stored
 from lthcore.files import environment
 
 # The networks of a trial that one task trains, as (round, draw); None for all that are missing.
@@ -69,6 +68,8 @@ def in_place(
     _check_mark(store.root, origin.mark)
     wait_for(store, trial, built_on(experiment, part))
     with _ALONE:
+        from lthcore.experiments import trials
+
         trials.complete(experiment, trial, store, engine, part)
     return {}
 
@@ -79,6 +80,8 @@ def away(
     """Compute a part of a trial from the records it builds on; gives those that are new."""
     _prepared(origin)
     with _ALONE, TemporaryDirectory(prefix="lthcore-") as folder:
+        from lthcore.experiments import trials
+
         _unpack(parcel, Path(folder))
         try:
             trials.complete(experiment, trial, Store(folder), engine, part)
@@ -166,10 +169,13 @@ def pack(experiment: Experiment | Control, trial: int, store: Store, part: Part)
     Raises:
         StoreError: if one of them is damaged or missing.
     """
+    from lthcore.experiments.trainers import first_stored
+    from lthcore.experiments.trials import stored
+
     sources = (experiment.search, experiment)
     keys = {(source, first) for source in sources if (first := first_stored(source, trial, store))}
     if part is None:
-        keys |= {(experiment, key) for key in trials.stored(experiment, trial, store)}
+        keys |= {(experiment, key) for key in stored(experiment, trial, store)}
     keys |= set(built_on(experiment, part))
     parcel = {}
     for source, key in keys:
