@@ -101,10 +101,12 @@ def cluster(scheduler: str, shared: bool) -> Iterator[Executor]:
 
     Where they share the folder of results, nobody need wait for that; otherwise a second interruption ends the waiting.
     """
-    from lthcore.experiments.executors.cluster import connected
+    from lthcore.experiments.executors.cluster import connected, has_workers
 
     kept = "what the workers compute now is still stored" + ("" if shared else "; interrupt again not to wait for it")
     with connected(scheduler) as executor:
+        if not has_workers(executor):
+            typer.echo(f"no worker has joined {scheduler} yet; the first tasks wait for one", err=True)
         try:
             with terminable(lambda: typer.echo(f"interrupted; {kept}. Run the same command to go on", err=True)):
                 yield executor

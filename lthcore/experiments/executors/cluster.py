@@ -54,6 +54,11 @@ def connected(address: str, *, timeout: float = TIMEOUT) -> Iterator[Executor]:
         yield client.get_executor()
 
 
+def has_workers(executor: Executor) -> bool:
+    """Whether a worker has joined the cluster of such an executor."""
+    return bool(executor._client.nthreads())  # type: ignore[attr-defined]  # Dask has no other way to its client
+
+
 def check_workers(client: Client) -> None:
     """Refuse workers that would compute something else, or get in each other's way; those that come later check
     themselves.

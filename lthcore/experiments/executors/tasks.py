@@ -63,7 +63,7 @@ class Origin:
 def in_place(
     experiment: Experiment | Control, trial: int, store: Store, engine: str, part: Part, origin: Origin, number: str
 ) -> Parcel:
-    """Compute a part of a trial into the store itself. Nothing travels."""
+    """Compute a part of a trial into the store itself. Nothing travels; the number tells equal tasks apart."""
     _prepared(origin)
     _check_mark(store.root, origin.mark)
     wait_for(store, trial, built_on(experiment, part))
@@ -77,7 +77,7 @@ def in_place(
 def away(
     experiment: Experiment | Control, trial: int, parcel: Parcel, engine: str, part: Part, origin: Origin, number: str
 ) -> Parcel:
-    """Compute a part of a trial from the records it builds on; gives those that are new."""
+    """Compute a part of a trial from the records it builds on; gives those that are new. See `in_place`."""
     _prepared(origin)
     with _ALONE, TemporaryDirectory(prefix="lthcore-") as folder:
         from lthcore.experiments import trials

@@ -16,6 +16,7 @@ from distributed import Client
 from typer.testing import CliRunner
 
 from lthcore.cli import app
+from lthcore.experiments import presets
 from lthcore.experiments.executors import cluster, schedule, tasks
 from lthcore.experiments.executors.processes import WorkerError
 from lthcore.experiments.executors.software import check_software
@@ -26,7 +27,7 @@ from lthcore.training.config import TrainConfig
 
 TICKETS = Experiment(
     dataset="digits",
-    train=TrainConfig(steps=600, eval_every=200, test_every=200),
+    train=TrainConfig(steps=300, eval_every=100, test_every=100),
     prune=PruneConfig(rounds=3),
     trials=2,
 )
@@ -116,14 +117,20 @@ def test_without_a_common_folder_a_stop_and_a_killed_worker_lose_nothing_that_wa
     assert list(store.root.glob("*/*/.*.partial")) == []
 
 
-def test_in_a_common_folder_the_command_line_computes_the_same(machines, tmp_path):
+@pytest.fixture
+def preset():
+    """The experiments under a name that the command line knows."""
+    presets.register("spread", ALL, about="Spread over several machines.")
+    yield "spread"
+    presets.PRESETS.remove("spread")
+
+
+def test_in_a_common_folder_the_command_line_computes_the_same(machines, finished, preset, tmp_path):
     address, _ = machines
-    small = ("digits-smoke", "--trials", "1", "--rounds", "1", "--steps", "20")
-    options = "--executor", "dask", "--scheduler", str(address), "--out"
-    done = CliRunner().invoke(app, ["run", *small, *options, str(tmp_path / "cluster")])
+    options = "--executor", "dask", "--scheduler", str(address), "--out", str(tmp_path)
+    done = CliRunner().invoke(app, ["run", preset, *options])
     assert done.exit_code == 0, done.output
-    CliRunner().invoke(app, ["run", *small, "--out", str(tmp_path / "here")])
-    assert contents(Store(tmp_path / "cluster")) == contents(Store(tmp_path / "here"))
+    assert contents(Store(tmp_path)) == contents(finished)
 
 
 def test_a_worker_of_many_threads_is_refused(machines):
