@@ -4,9 +4,9 @@ from . import datasets as datasets
 from . import models as models
 from .datasets.base import Dataset as Dataset
 from .experiments import presets as presets
+from .experiments.executors.schedule import run as run
 from .experiments.experiment import Experiment as Experiment
 from .experiments.store import Store as Store
-from .experiments.trials import run as run
 from .kernels.stacks.predictor import SparsePredictor as SparsePredictor
 from .kernels.stacks.sparse import sparse as sparse
 from .lottery import find_tickets as find_tickets

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lthcore.analysis import frames
-from lthcore.experiments import trials
+from lthcore.experiments import trainers, trials
+from lthcore.experiments.executors import schedule
 from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.lottery import find_tickets
@@ -50,14 +51,14 @@ def test_prune_step_0_gives_exactly_the_masks_by_initial_size(store):
 
 
 def test_the_last_network_is_trained_in_full_and_all_before_it_to_the_prune_step(store):
-    trainer = trials.trainer_of(SMALL)
+    trainer = trainers.trainer_of(SMALL)
     rounds = list(find_tickets(trainer, SMALL.prune, Seeds(0)))
     assert [int(done.run.history["step"][-1]) for done in rounds] == [10, 10, 10, 60]
 
 
 def test_the_search_and_the_stored_networks_agree(store):
     trials.complete(SMALL, 0, store)
-    *_, last = find_tickets(trials.trainer_of(SMALL), SMALL.prune, Seeds(0))
+    *_, last = find_tickets(trainers.trainer_of(SMALL), SMALL.prune, Seeds(0))
     stored = store.load(SMALL, 0, 3)
     assert stored.weights_sha256 == last.run.final.digest()
     assert stored.kept == {name: (int(array.sum()), array.size) for name, array in last.ticket.mask.items()}
@@ -66,7 +67,7 @@ def test_the_search_and_the_stored_networks_agree(store):
 
 def test_oneshot_from_a_step_prunes_the_network_of_that_step(store):
     experiment = early(10, schedule="oneshot")
-    trainer = trials.trainer_of(experiment)
+    trainer = trainers.trainer_of(experiment)
     theta = trainer.train(
         trials.Ticket.dense(trainer.fresh(Seeds(0).init), trainer.prunable), order=Seeds(0).order(0), stop=10
     ).final
@@ -95,7 +96,7 @@ def test_search_steps_count_all_that_was_trained_to_find_the_mask(experiment, st
 
 def test_the_frame_says_what_the_search_cost(store):
     with ThreadPoolExecutor(1) as executor:
-        list(trials.run([SMALL], store, executor))
+        list(schedule.run([SMALL], store, executor))
     found = frames.results(store, [SMALL])
     assert found["method"].unique().tolist() == ["imp_early"]
     assert found[["round", "prune_step", "search_steps", "steps"]].to_numpy().tolist() == [
@@ -122,7 +123,7 @@ def test_a_search_can_score_the_weights_themselves_instead_of_their_average(stor
     trials.complete(raw, 0, store)
     assert store.load(raw, 0, 3).experiment.prune.method == "imp_early_raw"
     with pytest.raises(ValueError, match="give it an optimizer without use_ema"):
-        next(find_tickets(trials.trainer_of(averaged), raw.prune, Seeds(0)))
+        next(find_tickets(trainers.trainer_of(averaged), raw.prune, Seeds(0)))
 
 
 @pytest.mark.parametrize(

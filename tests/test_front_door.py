@@ -90,11 +90,11 @@ def test_tensorflow_starts_with_the_settings_and_without_noise():
 def test_worker_processes_start_without_noise(tmp_path):
     script = tmp_path / "search.py"
     script.write_text(
-        "from lthcore.experiments import trials\n"
+        "from lthcore.experiments.executors import processes\n"
         "import os\n"
         "def where(): import tensorflow as tf; tf.ones(3); return os.environ['TF_ENABLE_ONEDNN_OPTS']\n"
         "if __name__ == '__main__':\n"
-        "    with trials.process_pool(1) as pool: print(pool.submit(where).result())\n"
+        "    with processes.process_pool(1) as pool: print(pool.submit(where).result())\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("0\n", "")

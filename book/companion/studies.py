@@ -195,10 +195,11 @@ def _told(real: str, chosen: str, data: str) -> str:
 
 
 def _compute(study: Study) -> None:
-    from lthcore.experiments import trials  # brings TensorFlow, which a chapter that only reads results does without
+    # It brings TensorFlow, which a chapter that only reads results does without.
+    from lthcore.experiments.executors import schedule
 
     with ThreadPoolExecutor(1) as executor:
-        for _ in trials.run(study.experiments, study.store, executor):
+        for _ in schedule.run(study.experiments, study.store, executor):
             pass
 
 

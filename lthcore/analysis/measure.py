@@ -14,7 +14,7 @@ import numpy as np
 
 from lthcore import datasets
 from lthcore.analysis.measurements import corpus, filters, settling, shrunk, stability, survivors
-from lthcore.experiments import trials
+from lthcore.experiments import trainers, trials
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
 from lthcore.experiments.records import UNTRAINED, Measurement
 from lthcore.experiments.store import Store, UnreadableError
@@ -208,7 +208,7 @@ def _taken(kind: str, experiment: Experiment | FilterExperiment, trial: int, sto
     if isinstance(experiment, FilterExperiment):
         values = filters.compare(experiment, trial)
     elif kind in OF_TICKETS:
-        trainer = trials.trainer_for(experiment, trial, store)
+        trainer = trainers.trainer_for(experiment, trial, store)
         machine, begin = trainer.machine, perf_counter()
         values = OF_TICKETS[kind](trainer, experiment, trial, store)
     else:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lthcore.cli.computing import executor, find, load, stores, watched, width
+from lthcore.checks import check_known
+from lthcore.cli.computing import cluster, executor, find, load, stores, watched, width
+from lthcore.cli.endings import ended
 from lthcore.cli.examining import examined, lines
 from lthcore.cli.options import (
     IDENTITY,
@@ -17,7 +20,10 @@ from lthcore.cli.options import (
     Engine,
     Files,
     Imports,
+    Kind,
     Out,
+    Scheduler,
+    Shared,
     Stored,
     Trials,
     Version,
@@ -96,6 +102,9 @@ def run(
     steps: Annotated[int | None, typer.Option(help="Training steps per network.", show_default=False)] = None,
     out: Out = None,
     workers: Workers = 1,
+    kind: Kind = "processes",
+    scheduler: Scheduler = None,
+    shared: Shared = True,
     engine: Engine = "auto",
     modules: Imports = None,
     files: Files = None,
@@ -104,7 +113,8 @@ def run(
 
     Finished networks are kept; interrupt it at any time and run it again to go on. Other values of --steps are another
     experiment with results of its own; --trials and --rounds extend or shorten the same one. Where a --preset-file has
-    one preset only, its name can be left out.
+    one preset only, its name can be left out. On a cluster, workers store what they compute in the folder of results if
+    all of them see it; with --no-shared-folder, records travel.
     """
     from tqdm import tqdm
 
@@ -118,20 +128,22 @@ def run(
         experiments = sizes.adjusted(named(preset), trials=trials, rounds=rounds, steps=steps)
         if not any(experiment.networks for experiment in experiments):
             raise ValueError(f"{preset} compares networks by the clock: `python -m lthcore measure filters {preset}`")
-        store = Store(out or paths.runs(), waiting=tell)
+        check_known("executor", kind, ("processes", "dask"))
+        if (kind == "dask") != (scheduler is not None):
+            raise ValueError("a cluster is named by --executor dask --scheduler ADDRESS, both of them")
+        store, modules = Store(out or paths.runs(), waiting=tell), modules or []
         if lineage.all_complete(store, experiments):
             typer.echo(_all_there(preset, store))
             return
         load({(experiment.dataset, experiment.text) for experiment in experiments})
-        from lthcore.experiments.trials import expected
-        from lthcore.experiments.trials import run as compute
+        computing = cluster(scheduler, shared) if scheduler else executor(workers if workers > 1 else 0, modules)
+        with computing as pool:
+            from lthcore.experiments.executors import schedule
 
-        with (
-            executor(workers if workers > 1 else 0, modules or []) as pool,
-            tqdm(total=expected(experiments), unit="network", smoothing=0.02) as bar,
-        ):
-            for finished in compute(experiments, store, pool, engine):
-                bar.update(finished - bar.n)
+            done = schedule.run(experiments, store, pool, engine, shared=shared or not scheduler, modules=modules)
+            with closing(done), tqdm(total=schedule.expected(experiments), unit="network", smoothing=0.02) as bar:
+                for finished in done:
+                    bar.update(finished - bar.n)
         typer.echo(_all_there(preset, store))
 
 
@@ -283,4 +295,4 @@ def doctor(
 
 def main() -> None:
     """Entry point of ``python -m lthcore``."""
-    app()
+    ended(app)

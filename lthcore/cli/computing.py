@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lthcore.cli.endings import code_of, terminable
 from lthcore.files import paths
 
 if TYPE_CHECKING:
@@ -69,17 +70,48 @@ def watched(future: Future[Record], seconds: float) -> Record:
 @contextmanager
 def executor(processes: int, modules: Sequence[str]) -> Iterator[Executor]:
     """Single-threaded processes, or a thread of this one if there are to be none; an interruption ends them at once."""
-    from lthcore.experiments import trials as engine
+    from lthcore.experiments.executors.processes import process_pool
 
-    executor: Executor = engine.process_pool(processes, modules) if processes else ThreadPoolExecutor(1)
+    executor: Executor = process_pool(processes, modules) if processes else ThreadPoolExecutor(1)
     try:
-        yield executor
-    except KeyboardInterrupt:
+        with terminable():
+            yield executor
+    except KeyboardInterrupt as stop:
         typer.echo("interrupted; finished networks are kept, run the same command to go on", err=True)
-        for worker in multiprocessing.active_children():
-            worker.terminate()
-        os._exit(130)  # a training in a thread knows no other end; records are written whole or not at all
+        if not processes:
+            os._exit(code_of(stop))  # a thread knows no other end; records are written whole or not at all
+        _end(executor)
+        raise typer.Exit(code_of(stop)) from None
+    except Exception:
+        _end(executor)
+        raise
     executor.shutdown()
+
+
+def _end(executor: Executor) -> None:
+    """End its processes, whose work would be waited for otherwise."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    executor.shutdown()
+
+
+@contextmanager
+def cluster(scheduler: str, shared: bool) -> Iterator[Executor]:
+    """The workers of a Dask scheduler; on an interruption, what they compute at that moment comes to its end.
+
+    Where they share the folder of results, nobody need wait for that; otherwise a second interruption ends the waiting.
+    """
+    from lthcore.experiments.executors.cluster import connected, has_workers
+
+    kept = "what the workers compute now is still stored" + ("" if shared else "; interrupt again not to wait for it")
+    with connected(scheduler) as executor:
+        if not has_workers(executor):
+            typer.echo(f"no worker has joined {scheduler} yet; the first tasks wait for one", err=True)
+        try:
+            with terminable(lambda: typer.echo(f"interrupted; {kept}. Run the same command to go on", err=True)):
+                yield executor
+        except KeyboardInterrupt as stop:
+            raise typer.Exit(code_of(stop)) from None
 
 
 def width() -> int | None:

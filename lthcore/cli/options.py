@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import lthcore
+from lthcore.cli.endings import PIPE_CLOSED, code_of, interruption_in, silence
 from lthcore.files import paths
 
 # How a command ends that met results it could not read; 1 is any other error a user can mend, 2 a wrong option.
@@ -23,14 +24,23 @@ def one_clear_error() -> Iterator[None]:
     """Turn the errors a user can mend into one line; any other is a defect and keeps its traceback."""
     try:
         yield
+    except KeyboardInterrupt as stop:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(code_of(stop)) from None
+    except BrokenPipeError:  # whoever reads this has enough, as `head` has
+        silence()
+        raise typer.Exit(PIPE_CLOSED) from None
     except Exception as error:
+        if interruption_in(error):
+            raise
         from lthcore.datasets import DatasetError
+        from lthcore.experiments.executors.processes import WorkerError
         from lthcore.experiments.store import StoreError, UnreadableError
         from lthcore.experiments.verify import VerificationError
         from lthcore.training.run import DivergedError
 
-        if not isinstance(error, (DatasetError, DivergedError, StoreError, VerificationError, ValueError)):
-            raise
+        if not isinstance(error, (DatasetError, DivergedError, StoreError, VerificationError, ValueError, WorkerError)):
+            raise  # what the machine lacks is told at the end
         typer.secho(f"error: {error}", err=True, fg="red")
         raise typer.Exit(UNREADABLE if isinstance(error, UnreadableError) else 1) from None
 
@@ -142,6 +152,22 @@ IDENTITY = typer.Argument(
 Data = Annotated[str, typer.Argument(help="Data set.", autocompletion=_completed(_data_names))]
 Trials = Annotated[int | None, typer.Option(help="Number of trials.", show_default=False)]
 Workers = Annotated[int, typer.Option(min=1, help="Processes, one thread each; 1 stays in this process.")]
+Kind = Annotated[
+    str,
+    typer.Option(
+        "--executor", help="Who computes: processes, those of this machine, or dask, the workers of a --scheduler."
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="Address of a Dask scheduler, or the file it wrote.", metavar="ADDRESS", show_default=False),
+]
+Shared = Annotated[
+    bool,
+    typer.Option(
+        "--shared-folder/--no-shared-folder", help="Whether the workers of a cluster see the folder of results."
+    ),
+]
 Engine = Annotated[
     str,
     typer.Option(

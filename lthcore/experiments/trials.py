@@ -1,80 +1,27 @@
-"""Run experiments: what is missing from the store is computed, trial by trial, on any executor."""
+"""One trial of an experiment: what is missing from the store is computed, round by round."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, lru_cache
-from importlib import import_module
-
-import keras
 
 from lthcore import datasets, models
-from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
+from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
 from lthcore.experiments.records import Record
-from lthcore.experiments.store import Store, StoreError, UnreadableError
+from lthcore.experiments.store import Store, StoreError
 from lthcore.experiments.store.lineage import is_complete, unfinished
+from lthcore.experiments.trainers import trainer_for
 from lthcore.files import environment
 from lthcore.lottery import early_weights, find_tickets, train
 from lthcore.pruning import budgets
-from lthcore.pruning.config import PruneConfig
 from lthcore.pruning.criteria import Evidence, Scores
 from lthcore.pruning.mask import Mask
 from lthcore.pruning.prune import protected
 from lthcore.pruning.seeds import Seeds
 from lthcore.pruning.ticket import Ticket, reinit, rewind, shuffle
-from lthcore.text.config import TextConfig
 from lthcore.training.run import Run
 from lthcore.training.schedules import SCHEDULES
 from lthcore.training.trainer import Trainer
-
-
-def run(experiments: Experiments, store: Store, executor: Executor, engine: str = "auto") -> Iterator[int]:
-    """Complete experiments, all trials of each; yields how many of their networks are stored, as that grows.
-
-    Trials are independent: tasks share nothing but the store's folder, so any executor will do, a process pool or
-    that of a cluster. Killing it loses at most the trainings in flight. A network counts once its record was read and
-    found sound; where all are, nothing is written and no lock taken.
-
-    Raises:
-        ValueError: if an experiment needs a name that is not known here, before anything is computed.
-        UnreadableError: in the end, naming all records that cannot be read; trials that do not need them are complete.
-        Exception: whatever stopped a trial first; what is stored by then stays.
-    """
-    for experiment in experiments:
-        check_registered(experiment)
-    tasks = [(experiment, trial) for experiment in experiments for trial in range(experiment.trials)]
-    unreadable: list[str] = []
-    pending: set[Future] = set()
-    for experiment, trial in tasks:
-        with _noting(unreadable):
-            if not isinstance(experiment, FilterExperiment) and not is_complete(store, experiment, trial):
-                pending.add(executor.submit(complete, experiment, trial, store, engine))
-    try:
-        yield sum(store.finished(experiment, trial) for experiment, trial in tasks)
-        while pending:
-            done, pending = wait(pending, timeout=1.0, return_when=FIRST_EXCEPTION)
-            for future in done:
-                with _noting(unreadable):
-                    future.result()
-            yield sum(store.finished(experiment, trial) for experiment, trial in tasks)
-    finally:
-        for future in pending:
-            future.cancel()
-    if unreadable:
-        raise UnreadableError("\n".join(dict.fromkeys(unreadable)))
-
-
-@contextmanager
-def _noting(unreadable: list[str]) -> Iterator[None]:
-    """Note that a record cannot be read, and go on."""
-    try:
-        yield
-    except UnreadableError as error:
-        unreadable.append(str(error))
 
 
 def check_registered(experiment: AnyExperiment) -> None:
@@ -96,29 +43,21 @@ def check_registered(experiment: AnyExperiment) -> None:
         )
 
 
-def expected(experiments: Experiments) -> int:
-    """How many networks the experiments train in all."""
-    return sum(len(experiment.networks) * experiment.trials for experiment in experiments)
-
-
-def process_pool(workers: int, modules: Sequence[str] = ()) -> ProcessPoolExecutor:
-    """A pool of single-threaded processes: for independent trials faster than one process with many threads.
-
-    Args:
-        workers: how many.
-        modules: names of modules that each of them imports, so that it knows what these register.
-    """
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(tuple(modules),))
-
-
-def complete(experiment: AnyExperiment, trial: int, store: Store, engine: str = "auto") -> None:
+def complete(
+    experiment: AnyExperiment,
+    trial: int,
+    store: Store,
+    engine: str = "auto",
+    part: Sequence[tuple[int, int]] | None = None,
+) -> None:
     """Compute what the store lacks of one trial of an experiment. Doing it twice does nothing the second time.
 
     Args:
         experiment, trial: what to compute.
         store: where it goes.
         engine: what trains a search that begins; one that has begun goes on as it did.
+        part: the networks, as (round, draw), to stop after; what they build on is stored. None computes all there are,
+            and what they build on.
 
     Raises:
         ValueError: if it needs a name that is not known here.
@@ -128,13 +67,16 @@ def complete(experiment: AnyExperiment, trial: int, store: Store, engine: str = 
             full.
     """
     check_registered(experiment)
-    if isinstance(experiment, FilterExperiment) or is_complete(store, experiment, trial):
+    if isinstance(experiment, FilterExperiment) or (part is None and is_complete(store, experiment, trial)):
         return
     environment.describe()  # now: a commit made while this runs did not compute it
-    if not experiment.is_chain and experiment.search.is_chain:
+    if part is None and not experiment.is_chain and experiment.search.is_chain:
         complete(experiment.search, trial, store, engine)
     with store.lock(experiment, trial):
-        todo = unfinished(store, experiment, trial)
+        if part is None:
+            todo = unfinished(store, experiment, trial)
+        else:
+            todo = [key for key in part if not store.has(experiment, trial, *key)]
         for record in compute(experiment, trial, store, todo, engine):
             if not store.has(experiment, trial, record.round, record.draw):
                 store.save(record)
@@ -143,6 +85,8 @@ def complete(experiment: AnyExperiment, trial: int, store: Store, engine: str = 
                 store.save(record)
             elif not store.missing(experiment, trial):
                 break  # a stored round came out again, so those after it, which follow from it, would too
+            if part and (record.round, record.draw) == part[-1]:
+                break
 
 
 def _same(stored: Record, again: Record) -> bool:
@@ -277,64 +221,3 @@ def _record(
         mask_sha256=mask.digest(),
         environment=environment.describe(),
     )
-
-
-def trainer_for(experiment: Experiment | Control, trial: int, store: Store, engine: str = "auto") -> Trainer:
-    """The trainer of one trial, which takes the sparse engine where the first records of its search did.
-
-    The break-even is fixed when a search begins, and stored with it: what follows obeys the record, on whatever
-    machine. Records of the time before there was a sparse engine tell of none.
-
-    Raises:
-        ValueError: for ``engine="sparse"``, if that cannot train the model of a search that begins.
-    """
-    trainer = trainer_of(experiment)
-    for source in (experiment.search, experiment):
-        for round, draw in source.networks:
-            if store.has(source, trial, round, draw):
-                recorded = store.load(source, trial, round, draw).machine.get("break_even", 0.0)
-                assert isinstance(recorded, (int, float))
-                return trainer.deciding_by(float(recorded))
-    return trainer.by(engine)
-
-
-def trainer_of(experiment: Experiment | Control) -> Trainer:
-    """The trainer for an experiment, compiled once per process and kept while the tasks are of one kind."""
-    # A trainer knows nothing of masks and controls, so experiments that differ in these alone share one.
-    same = Experiment(
-        dataset=experiment.dataset,
-        model=experiment.model,
-        model_options=experiment.model_options,
-        text=experiment.text,
-        train=experiment.train,
-        prune=PruneConfig(embeddings=experiment.prune.embeddings),
-    )
-    return _trainer(same, datasets.DATASETS[experiment.dataset])
-
-
-@lru_cache(maxsize=1)
-def _trainer(experiment: Experiment, entry: datasets.Entry) -> Trainer:
-    data = _dataset(experiment.dataset, experiment.text, entry)
-    return Trainer(model_of(experiment, data), data, experiment.train, embeddings=experiment.prune.embeddings)
-
-
-def model_of(experiment: AnyExperiment, data: datasets.Dataset) -> keras.Model:
-    """The model an experiment names, for its data."""
-    options = dict(experiment.model_options) | ({"table": data.table} if data.table else {})
-    return models.build(experiment.model, data.input_shape, data.classes, **options)
-
-
-@cache
-def _dataset(name: str, text: TextConfig | None, entry: datasets.Entry) -> datasets.Dataset:
-    """A data set, loaded once per process; again if another is registered under its name."""
-    return datasets.load(name, text)
-
-
-def _prepare(modules: Sequence[str]) -> None:
-    """What a process of the pool begins with."""
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    for name in modules:
-        import_module(name)

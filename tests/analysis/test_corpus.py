@@ -16,7 +16,7 @@ from lthcore.analysis import measure
 from lthcore.analysis.measurements import corpus
 from lthcore.datasets import documents
 from lthcore.datasets.corpora import newswire
-from lthcore.experiments import presets, trials
+from lthcore.experiments import presets, trainers, trials
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.experiments.presets.sizes import smoke
 from lthcore.experiments.store import Store, StoreError
@@ -173,7 +173,7 @@ def test_baselines_are_better_than_the_most_frequent_category(values):
 
 def test_a_corpus_is_described_once_and_nothing_is_trained(store, monkeypatch, values):
     monkeypatch.setattr(trials, "complete", lambda *_: pytest.fail("a network was trained"))
-    monkeypatch.setattr(trials, "trainer_of", lambda *_: pytest.fail("a trainer was made"))
+    monkeypatch.setattr(trainers, "trainer_of", lambda *_: pytest.fail("a trainer was made"))
     assert EXPERIMENT.trials > 1, "otherwise a description per trial would pass"
     with ThreadPoolExecutor(1) as executor:
         assert list(measure.run("corpus", EXPERIMENT, store, executor)) == [1]

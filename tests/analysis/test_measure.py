@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lthcore.analysis import measure
-from lthcore.experiments import trials
+from lthcore.experiments import trainers, trials
 from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.store import Store, StoreError
 from lthcore.pruning.config import PruneConfig
@@ -84,7 +84,7 @@ def test_the_measurement_says_what_took_it(finished):
 
 
 def test_what_is_stored_is_not_taken_again(finished, monkeypatch):
-    monkeypatch.setattr(trials, "trainer_of", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(trainers, "trainer_of", lambda *_: pytest.fail("measured again"))
     measure.complete("stability", TICKETS, 0, finished)
 
 
@@ -130,11 +130,11 @@ def test_shuffled_masks_are_those_of_the_control(finished, monkeypatch):
     monkeypatch.setattr(
         measure.stability, "compare", lambda _, tickets, orders: asked.update(tickets=tickets, orders=orders) or {}
     )
-    measure.measure_stability(trials.trainer_of(TICKETS), TICKETS, 0, finished)
+    measure.measure_stability(trainers.trainer_of(TICKETS), TICKETS, 0, finished)
     shuffled = Control(of=TICKETS, kind="shuffle", rungs=(2,))
     trials.complete(shuffled, 0, finished)
     for name, experiment in {"ticket": TICKETS, "shuffled": shuffled}.items():
-        again = trials.trainer_of(TICKETS).train(asked["tickets"][name], order=asked["orders"](0))
+        again = trainers.trainer_of(TICKETS).train(asked["tickets"][name], order=asked["orders"](0))
         assert again.final.digest() == finished.load(experiment, 0, 2).weights_sha256, name
     assert asked["orders"](0).random() != asked["orders"](1).random()
 
@@ -144,14 +144,14 @@ def test_tickets_rewound_late_are_measured_from_where_they_start(finished, monke
     trials.complete(late, 0, finished)
     asked = {}
     monkeypatch.setattr(measure.stability, "compare", lambda _, tickets, orders: asked.update(tickets) or {})
-    measure.measure_stability(trials.trainer_of(late), late, 0, finished)
+    measure.measure_stability(trainers.trainer_of(late), late, 0, finished)
     assert {name: ticket.at_step for name, ticket in asked.items()} == {"dense": 0, "ticket": 7, "shuffled": 7}
 
 
 def test_a_search_that_never_rewinds_has_no_ticket_to_train_twice(finished):
     on = replace(TICKETS, prune=replace(TICKETS.prune, between="continue"))
     with pytest.raises(ValueError, match="never rewinds"):
-        measure.measure_stability(trials.trainer_of(on), on, 0, finished)
+        measure.measure_stability(trainers.trainer_of(on), on, 0, finished)
 
 
 def test_a_search_that_was_extended_is_measured_again(finished, tmp_path):

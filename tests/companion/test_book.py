@@ -25,7 +25,7 @@ def test_every_page_is_there(site):
     thesis, results, appendix = (
         ("abstract", "introduction", "related_work", "design", "implementation"),
         ("evaluation", "analysis", "conclusions"),
-        ("history", "reproduce", "explorer"),
+        ("history", "reproduce", "cluster", "explorer"),
     )
     names = ("index", *thesis, *results, *appendix, "glossary", "bibliography")
     assert {"index.html", *(f"book/{name}.html" for name in names)} <= found

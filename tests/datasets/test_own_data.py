@@ -7,7 +7,7 @@ import pytest
 
 from lthcore import datasets
 from lthcore.datasets import Dataset
-from lthcore.experiments import trials
+from lthcore.experiments import trainers, trials
 from lthcore.experiments.experiment import Experiment
 from lthcore.experiments.store import Store
 from lthcore.pruning.config import PruneConfig
@@ -31,7 +31,7 @@ def test_what_is_registered_in_place_of_a_data_set_is_what_is_trained_on(blobs):
     for classes in (4, 5):
         data = Dataset.from_arrays(x / 255, y, classes=classes)
         datasets.register("blobs", lambda data=data: data, replace=True)
-        assert trials.trainer_of(experiment).data is data
+        assert trainers.trainer_of(experiment).data is data
 
 
 def test_an_experiment_runs_on_a_registered_data_set_of_ones_own(blobs, store: Store):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from lthcore.experiments import trials
+from lthcore.experiments.executors import schedule
 from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.store import Store, UnreadableError, doctor
 from lthcore.experiments.store.lineage import all_complete
@@ -24,7 +24,7 @@ EXPERIMENTS = (TICKETS, SHUFFLE)
 
 def run(store: Store) -> list[int]:
     with ThreadPoolExecutor(1) as executor:
-        return list(trials.run(EXPERIMENTS, store, executor))
+        return list(schedule.run(EXPERIMENTS, store, executor))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_a_finished_store_submits_nothing(finished):
         def submit(self, *_):
             pytest.fail("something was to be computed")
 
-    assert list(trials.run(EXPERIMENTS, finished, Idle())) == [8]
+    assert list(schedule.run(EXPERIMENTS, finished, Idle())) == [8]
     assert all_complete(finished, EXPERIMENTS)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lthcore import datasets
-from lthcore.experiments import presets, trials
+from lthcore.experiments import presets, trainers, trials
+from lthcore.experiments.executors import processes, schedule
 from lthcore.experiments.experiment import Control, Experiment
 from lthcore.experiments.store import Store, StoreError
 from lthcore.files import environment, paths
@@ -33,6 +34,7 @@ ONESHOT = replace(TICKETS, prune=replace(TICKETS.prune, schedule="oneshot"), run
 LATE = replace(TICKETS, prune=replace(TICKETS.prune, rewind_step=7))
 ON = replace(TICKETS, prune=replace(TICKETS.prune, between="continue"))
 ON_REWOUND = Control(of=ON, kind="rewind", rungs=(2, 4))
+ALL = (TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE, ON, ON_REWOUND)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def finished(tmp_path_factory) -> Store:
     """A store in which every experiment above is complete."""
     store = Store(tmp_path_factory.mktemp("results"))
     with ThreadPoolExecutor(1) as executor:
-        list(trials.run((TICKETS, REINIT, SHUFFLE, LARGE_INIT, ONESHOT, LATE, ON, ON_REWOUND), store, executor))
+        list(schedule.run(ALL, store, executor))
     return store
 
 
@@ -51,7 +53,7 @@ def content(record) -> tuple:
 
 
 def test_every_network_asked_for_is_stored(finished):
-    assert trials.expected((TICKETS, REINIT, SHUFFLE)) == 5 + 4 + 1
+    assert schedule.expected((TICKETS, REINIT, SHUFFLE)) == 5 + 4 + 1
     assert len(list(finished.records())) == 5 + 4 + 1 + 2 + 2 + 5 + 5 + 2
 
 
@@ -77,7 +79,7 @@ def test_a_killed_trial_resumes_bit_identically(finished, tmp_path, monkeypatch,
 
 
 def test_completing_a_finished_trial_computes_nothing(finished, monkeypatch):
-    monkeypatch.setattr(trials, "_trainer", lambda *_: pytest.fail("a finished trial was trained again"))
+    monkeypatch.setattr(trainers, "_trainer", lambda *_: pytest.fail("a finished trial was trained again"))
     for experiment in (TICKETS, REINIT, ONESHOT):
         trials.complete(experiment, 0, finished)
 
@@ -110,7 +112,7 @@ def test_rewinding_late_starts_every_later_round_at_step_k(finished):
 
 
 def test_masks_of_a_search_that_trains_on_can_be_rewound(finished):
-    trainer, seeds = trials.trainer_of(ON), Seeds(0)
+    trainer, seeds = trainers.trainer_of(ON), Seeds(0)
     for round in (2, 4):
         ticket = rewind(finished.load(ON, 0, round - 1).pruned, to=trainer.fresh(seeds.init))
         again = trainer.train(ticket, order=seeds.order(round))
@@ -179,12 +181,28 @@ def test_rounds_that_do_not_follow_from_a_filled_hole_are_computed_again(finishe
 
 def test_a_pool_of_processes_computes_the_same_weights(finished, tmp_path):
     store = Store(tmp_path)
-    with trials.process_pool(1) as pool:
-        list(trials.run((replace(TICKETS, prune=replace(TICKETS.prune, rounds=1)),), store, pool))
+    with processes.process_pool(1) as pool:
+        list(schedule.run((replace(TICKETS, prune=replace(TICKETS.prune, rounds=1)),), store, pool))
     for round in (0, 1):
         record = store.load(TICKETS, 0, round)
         assert record.weights_sha256 == finished.load(TICKETS, 0, round).weights_sha256
         assert record.machine["threads"] == 1
+
+
+def test_records_that_travel_to_the_workers_and_back_are_the_same(finished, tmp_path):
+    """Every kind of experiment, and a search with a hole."""
+    store = Store(tmp_path)
+    with ThreadPoolExecutor(1) as executor:
+        list(schedule.run(ALL, store, executor, shared=False))
+        store.path(TICKETS, 0, 1).unlink()
+        list(schedule.run(ALL, store, executor, shared=False))
+    assert len(list(store.records())) == len(list(finished.records()))
+    for record in store.records():
+        assert content(record) == content(finished.load(*key(record)))
+
+
+def key(record) -> tuple:
+    return record.experiment, record.trial, record.round, record.draw
 
 
 def test_a_diverged_run_names_trial_and_round_and_stores_nothing(tmp_path):
@@ -194,7 +212,7 @@ def test_a_diverged_run_names_trial_and_round_and_stores_nothing(tmp_path):
         ThreadPoolExecutor(1) as executor,
         pytest.raises(DivergedError, match=r"trial 0, round 0, ticket: .*step"),
     ):
-        list(trials.run((wild,), store, executor))
+        list(schedule.run((wild,), store, executor))
     assert list(store.records()) == []
 
 
@@ -232,7 +250,7 @@ def test_a_published_network_is_recomputed_from_its_identity_alone():
     experiment, trial, round = presets.preset("mnist-short")[0], 1, 7
     store = Store(paths.results())
     stored, mask = store.load(experiment, trial, round), store.load(experiment, trial, round - 1).pruned
-    trainer, seeds = trials.trainer_of(experiment), Seeds(trial)
+    trainer, seeds = trainers.trainer_of(experiment), Seeds(trial)
     run = train(trainer, rewind(mask, to=trainer.fresh(seeds.init)), seeds, round)
     assert run.test["accuracy"] == pytest.approx(stored.test["accuracy"], abs=0.005)
     here, there = ({**found, "commit": "", "python": ""} for found in (environment.describe(), stored.environment))

@@ -12,6 +12,7 @@ from records import RECORD
 from lthcore.analysis import frames, measure
 from lthcore.experiments import trials
 from lthcore.experiments.descriptions import from_dict, to_dict
+from lthcore.experiments.executors import processes, schedule
 from lthcore.experiments.experiment import Control, Experiment, FilterExperiment
 from lthcore.experiments.presets.mnist import LENET
 from lthcore.pruning import criteria
@@ -71,8 +72,8 @@ def test_to_compute_by_it_is_refused_with_what_to_do(stored):
     )
     with ThreadPoolExecutor(1) as executor:
         for compute in (
-            lambda: list(trials.run([record.experiment], store, executor)),
-            lambda: list(trials.run([Control(of=record.experiment)], store, executor)),
+            lambda: list(schedule.run([record.experiment], store, executor)),
+            lambda: list(schedule.run([Control(of=record.experiment)], store, executor)),
             lambda: trials.complete(record.experiment, 0, store),
             lambda: trials.recompute(record, store),
         ):
@@ -101,7 +102,7 @@ def test_the_package_s_own_criteria_are_written_as_they_always_were():
 def test_a_process_of_the_pool_knows_what_it_is_told_to_import(tmp_path, monkeypatch):
     (tmp_path / "garden.py").write_text("import lthcore.pruning.criteria as c\nc.register(len, name='roses')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with trials.process_pool(1, ["garden"]) as pool:
+    with processes.process_pool(1, ["garden"]) as pool:
         assert pool.submit(_knows, "roses").result()
     assert not _knows("roses")
 

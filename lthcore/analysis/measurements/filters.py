@@ -10,7 +10,7 @@ import numpy as np
 
 from lthcore import datasets
 from lthcore.datasets.base import Dataset
-from lthcore.experiments import trials
+from lthcore.experiments import trainers
 from lthcore.experiments.experiment import FilterExperiment
 from lthcore.files.array_files import packed
 from lthcore.models import variables as keras_weights
@@ -68,7 +68,7 @@ def compare(experiment: FilterExperiment, trial: int) -> dict[str, np.ndarray]:
 def _runs(experiment: FilterExperiment, data: Dataset, seeds: Seeds) -> tuple[keras.Model, Removed, dict[str, Run]]:
     """The dense model, what was left of it when the last filters had gone, and all trainings."""
     config, begin = experiment.train, perf_counter()
-    dense = trials.model_of(experiment, data)
+    dense = trainers.model_of(experiment, data)
     build = perf_counter() - begin
     theta_0 = keras_weights.fresh(dense, seeds.init)
     whole = _train(dense, theta_0, data, config, seeds)
