@@ -111,7 +111,7 @@ def test_a_missing_or_damaged_measurement_is_one_clear_error(finished, tmp_path)
         store.load_measurement("stability", TICKETS, 0)
     moved = store.measurement_path("anatomy", TICKETS, 0)
     store.save_measurement(finished.load_measurement("stability", TICKETS, 0)).rename(moved)
-    with pytest.raises(StoreError, match="it holds the measurement of another run"):
+    with pytest.raises(StoreError, match="holds the result of another run"):
         store.load_measurement("anatomy", TICKETS, 0)
 
 
