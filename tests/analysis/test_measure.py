@@ -11,7 +11,7 @@ import pytest
 from lthcore.analysis import measure
 from lthcore.experiments import trainers, trials
 from lthcore.experiments.experiment import Control, Experiment
-from lthcore.experiments.store import Store, StoreError
+from lthcore.experiments.store import Store, StoreError, UnreadableError
 from lthcore.pruning.config import PruneConfig
 from lthcore.pruning.connectivity import effective
 from lthcore.training.config import TrainConfig
@@ -111,8 +111,21 @@ def test_a_missing_or_damaged_measurement_is_one_clear_error(finished, tmp_path)
         store.load_measurement("stability", TICKETS, 0)
     moved = store.measurement_path("anatomy", TICKETS, 0)
     store.save_measurement(finished.load_measurement("stability", TICKETS, 0)).rename(moved)
-    with pytest.raises(StoreError, match="it holds the measurement of another run"):
+    with pytest.raises(StoreError, match="holds the result of another run"):
         store.load_measurement("anatomy", TICKETS, 0)
+
+
+def test_a_damaged_measurement_is_kept_and_told_and_what_is_there_needs_no_lock(finished, tmp_path, monkeypatch):
+    store, two = Store(tmp_path), replace(TICKETS, trials=2)
+    taken = finished.load_measurement("stability", TICKETS, 0)
+    damaged = store.save_measurement(taken)
+    damaged.write_bytes(damaged.read_bytes()[:-50])
+    store.save_measurement(replace(taken, trial=1))
+    monkeypatch.setattr(Store, "lock", lambda *_: pytest.fail("something was to be computed"))
+    before = damaged.read_bytes()
+    with ThreadPoolExecutor(1) as executor, pytest.raises(UnreadableError, match=r"stability\.npz is damaged"):
+        list(measure.run("stability", two, store, executor))
+    assert damaged.read_bytes() == before
 
 
 def test_a_full_disk_is_told(finished, tmp_path, monkeypatch):

@@ -66,6 +66,18 @@ def test_a_store_that_is_not_there_is_sound(tmp_path):
     assert doctor.examine(Store(tmp_path / "nowhere")).sound
 
 
+def test_lock_files_are_counted_and_do_no_harm(searched):
+    with searched.lock(LENET, 2), searched.lock(LENET, 3):
+        pass
+    (searched.root / LENET.identity / ".stability-2.lock").touch()
+    report = doctor.examine(searched)
+    assert report.sound
+    assert ["lock files are left in" in finding.what for finding in report.findings] == [True]
+    before = files(searched)
+    assert list(doctor.repair(searched, report)) == []
+    assert files(searched) == before
+
+
 def cut(path) -> None:
     path.write_bytes(path.read_bytes()[:300])
 

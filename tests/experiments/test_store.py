@@ -272,7 +272,7 @@ def test_a_record_is_found_by_the_beginning_of_its_identity(store):
 def test_a_record_in_the_place_of_another_is_not_found(store):
     path = store.save(RECORD)
     path.rename(path.with_name("round-07.npz"))
-    with pytest.raises(StoreError, match="holds the record of another run"):
+    with pytest.raises(StoreError, match="holds the result of another run"):
         store.find("mnist", RECORD.trial, 7)
 
 

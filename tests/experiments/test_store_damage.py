@@ -160,9 +160,9 @@ def test_a_record_under_a_wrong_name_is_refused(store, elsewhere):
     source, target = store.save(RECORD), store.path(*elsewhere)
     target.parent.mkdir(parents=True, exist_ok=True)
     source.rename(target)
-    with pytest.raises(StoreError, match=r"\.npz holds the record of another run, which belongs in .*round-05\.npz"):
+    with pytest.raises(StoreError, match=r"\.npz holds the result of another run, which belongs in .*round-05\.npz"):
         store.load(*elsewhere)
-    with pytest.raises(StoreError, match=r"\.npz holds the record of another run, which belongs in .*round-05\.npz"):
+    with pytest.raises(StoreError, match=r"\.npz holds the result of another run, which belongs in .*round-05\.npz"):
         list(store.records())
 
 

@@ -76,7 +76,7 @@ def examine(store: Store, looked: Callable[[Path], object] = lambda _: None) -> 
     """
     findings: list[Finding] = []
     experiments: dict[str, AnyExperiment] = {}
-    count = 0
+    count, lock_files = 0, 0
     for identity in places.names(store.root):
         folder = store.root / identity
         if identity.startswith("."):
@@ -86,7 +86,9 @@ def examine(store: Store, looked: Callable[[Path], object] = lambda _: None) -> 
             continue
         for trial in _listed(folder, findings):
             if not places.TRIAL.fullmatch(trial):
-                findings += [] if _LOCK.fullmatch(trial) else [_stray(folder / trial)]
+                is_lock = _LOCK.fullmatch(trial) is not None
+                lock_files += is_lock
+                findings += [] if is_lock else [_stray(folder / trial)]
                 continue
             for name in _listed(folder / trial, findings):
                 path = folder / trial / name
@@ -100,6 +102,9 @@ def examine(store: Store, looked: Callable[[Path], object] = lambda _: None) -> 
                     findings.append(_unreadable(path, error))
                 looked(path)
             findings += _of_trial(store, experiments.get(identity), folder / trial)
+    if lock_files:
+        what = f"lock files are left in {store.root}, {lock_files} of them: they do no harm, and runs use them again"
+        findings.append(Finding(store.root, what, unsound=False))
     return Report(count, tuple(findings), experiments)
 
 

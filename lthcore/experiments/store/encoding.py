@@ -153,16 +153,12 @@ def _said(text: np.ndarray) -> dict[str, Any]:
 
 
 def _experiment(values: object) -> AnyExperiment:
-    """The experiment, which must have a name for people; that for files is compared with where it lies."""
     if not isinstance(values, dict):
         raise ValueError("it does not describe its experiment")
     try:
-        experiment = from_dict(values)
+        return from_dict(values)
     except UnknownFieldError as error:
         raise NewerError(str(error)) from error
-    if not experiment.label:
-        raise ValueError("its experiment cannot be named")
-    return experiment
 
 
 def _check_known(values: Mapping[str, object], kind: type) -> None:

@@ -57,7 +57,7 @@ def newer(path: Path, error: Exception) -> UnreadableError:
 def misplaced(path: Path, belongs: Path) -> UnreadableError:
     """The file is sound, and another's."""
     return UnreadableError(
-        f"{path} holds the record of another run, which belongs in {belongs}{ADVICE}", path, "misplaced"
+        f"{path} holds the result of another run, which belongs in {belongs}{ADVICE}", path, "misplaced"
     )
 
 
