@@ -39,7 +39,9 @@ ON_ONE_CORE = {
 }
 # What `study` measures in processes of its own, or reads.
 APART = ("two_process_throughput", "peak_memory_gb", "study_minutes")
-NAMES = (*(name for names in ON_ONE_CORE.values() for name in names), *APART)
+# What `capacity` works out from stored searches.
+WORKED_OUT = ("plan_error", "sweep_hours", "scheduling_overhead")
+NAMES = (*(name for names in ON_ONE_CORE.values() for name in names), *APART, *WORKED_OUT)
 PROGRAM = "benchmarks"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -80,6 +82,10 @@ def _measure(names: Sequence[str], scale: Scale) -> list[Entry]:
         from benchmarks import study
 
         entries += study.measure_apart(apart, scale)
+    if worked_out := tuple(name for name in names if name in WORKED_OUT):
+        from benchmarks import capacity
+
+        entries += capacity.measure(worked_out, scale)
     return sorted(entries, key=lambda each: NAMES.index(each.name))
 
 
