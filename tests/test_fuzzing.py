@@ -154,13 +154,11 @@ def nltk_folder(data, path):
     nltk_reuters.load_corpus(path.parent)
 
 
+SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+SCALARS = [value for value in HOSTILE if not isinstance(value, (list, dict))]
 TABLES = hnp.arrays(
-    st.sampled_from(
-        [np.uint8, np.int64, np.uint64, np.float16, np.float32, np.float64, np.bool_, "U3", "S2", "c8", "M8[s]", object]
-    ),
-    hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
-    fill=st.nothing(),
-)
+    st.sampled_from("u1 i8 u8 f2 f4 f8 ? U3 S2 c8 M8[s]".split()), SHAPES, fill=st.nothing()
+) | hnp.arrays(object, SHAPES, elements=st.sampled_from(SCALARS), fill=st.nothing())
 FOREIGN = (
     TABLES
     | st.sampled_from(HOSTILE)
