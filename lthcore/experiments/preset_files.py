@@ -156,11 +156,12 @@ def _preset(values: object, at: _Place) -> Preset:
 
 def _experiment(values: object, shared: object, at: _Place) -> list[AnyExperiment]:
     """A search, and its controls after it."""
-    own = dict(values) if isinstance(values, Mapping) else values
-    controls = _list(own, "controls", at) if isinstance(own, dict) else []
-    if isinstance(own, dict):
-        own.pop("controls", None)
-    tickets = _made(Experiment, _merged(shared, own, Experiment), at, besides=("controls",))
+    joined = _merged(shared, values, Experiment)
+    controls: list = []
+    if isinstance(joined, dict):
+        controls = _list(joined, "controls", at)
+        joined.pop("controls", None)
+    tickets = _made(Experiment, joined, at, besides=("controls",))
     made = [
         _made(Control, one, (*at, f"controls {number}"), without=("of",), of=tickets)
         for number, one in enumerate(controls, 1)
@@ -171,8 +172,9 @@ def _experiment(values: object, shared: object, at: _Place) -> list[AnyExperimen
 def _merged(shared: object, own: object, kind: type) -> object:
     """Both tables, and the tables in them, joined; what stands in `own` counts."""
     if not isinstance(shared, Mapping) or not isinstance(own, Mapping):
-        return own if isinstance(shared, Mapping) else shared
-    other = {"prune", "filters", "rungs"} - {entry.name for entry in fields(kind)}
+        return own if isinstance(shared, Mapping) else shared  # whichever is no table, to be refused
+    own_kind = {entry.name for entry in fields(kind)} | ({"controls"} if kind is Experiment else set())
+    other = {"prune", "filters", "rungs", "controls"} - own_kind
     joined = {key: value for key, value in shared.items() if key not in other} | dict(own)
     for key in _INNER:
         if isinstance(shared.get(key), Mapping) and isinstance(own.get(key), Mapping):

@@ -118,6 +118,7 @@ def test_whole_numbers_are_kept_exactly_or_refused(values):
         (np.full((60, 1), 2**31, np.uint32), "are not exact in float32; scale them"),
         (np.full((60, 1), 1e300), "examples are too large for float32; scale them"),
         (np.full((60, 1), 2**40), "word numbers must fit 32 bits"),
+        ([[10**400]] * 60, "examples hold a number that is too large for float64; scale them"),
         ([["a"]] * 60, "examples must be numbers, got text; documents become word numbers by"),
         ([[1, 2], [3]] * 30, "examples differ in shape; pad or crop them to one"),
         (pd.DataFrame({"a": X[:, 0], "b": "u"}), "examples must be numbers, got text and 0."),
@@ -290,6 +291,11 @@ def test_label_sets_must_be_said_to_be_some():
             "examples of mine contain NaN or infinite values; fill them or leave",
         ),
         ({"words": True}, "word numbers must be whole numbers, got"),
+        ({"y": np.full(60, b"\xff")}, "labels are bytes that are no text in UTF-8"),
+        (
+            {"y": np.zeros((60, 0)), "multilabel": True},
+            "label sets of shape (60, 0) have no column; each class needs one",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_advice(arguments, message):

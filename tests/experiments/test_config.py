@@ -265,6 +265,32 @@ def test_a_description_written_before_a_field_existed_is_still_read():
     assert from_dict(old) == LENET
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dataset": None},
+        {"model": 3},
+        {"model_options": [3]},
+        {"train": None},
+        {"train": {"optimizer": None}},
+        {"train": {"learning_rate": 10**400}},
+        {"train": {"speed": 3}},
+        {"prune": []},
+        {"prune": {"layer_rates": [["a", "b", "c"]]}},
+        {"rungs": 3},
+        {"control": []},
+        {"trials": "3"},
+    ],
+    ids=str,
+)
+def test_what_describes_no_experiment_is_a_value_error(change):
+    with pytest.raises(ValueError, match=r"."):
+        from_dict(to_dict(LENET) | change)
+    for nothing in ({}, [], None, "experiment"):
+        with pytest.raises(ValueError, match="this describes no experiment"):
+            from_dict(nothing)
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, 20, float("nan"), float("inf")])
 def test_a_rate_outside_0_to_1_is_refused_wherever_it_enters(rate):
     for enter in (

@@ -85,6 +85,23 @@ def test_documents_and_filters_have_tables_of_their_own(load):
     assert filtered.filters == FilterConfig(every=139, layer_rates=(("conv_3", 0.7),))
 
 
+def test_controls_may_be_shared_too(load):
+    text = """
+        [both]
+        about = "Two criteria, each with its control."
+        shared = {trials = 1, controls = [{}]}
+        [[both.experiments]]
+        [[both.experiments]]
+        prune.criterion = "random"
+        [[both.experiments]]
+        controls = []
+        prune.rate = 0.3
+        [[both.filter_experiments]]
+    """
+    kinds = [type(experiment) for experiment in load(text)["both"]]
+    assert kinds == [Experiment, Control, Experiment, Control, Experiment, FilterExperiment]
+
+
 ABOUT = 'a.about = "x"\n'
 
 
