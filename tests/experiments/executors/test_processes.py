@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -35,7 +36,7 @@ def started(*arguments: str):
         process.communicate()
 
 
-def wait_until(happened: Callable[[], object], seconds: float = 120.0) -> None:
+def wait_until(happened: Callable[[], object], seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "it did not happen"
@@ -43,8 +44,12 @@ def wait_until(happened: Callable[[], object], seconds: float = 120.0) -> None:
 
 
 def workers(process: subprocess.Popen) -> list[psutil.Process]:
-    children = psutil.Process(process.pid).children()
-    return [child for child in children if "--multiprocessing-fork" in child.cmdline()]
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # others come and go
+            if "--multiprocessing-fork" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def training(process: subprocess.Popen, folder: Path) -> Callable[[], bool]:
@@ -52,8 +57,9 @@ def training(process: subprocess.Popen, folder: Path) -> Callable[[], bool]:
     return lambda: len(workers(process)) == 2 and len(list(folder.glob("*/.*.lock"))) >= 2
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL], ids=["asked to end", "killed"])
-@pytest.mark.parametrize("command", [RUN, MEASURE], ids=["run", "measure"])
+@pytest.mark.parametrize(
+    ("command", "stop"), [(RUN, signal.SIGTERM), (MEASURE, signal.SIGKILL)], ids=["asked", "killed"]
+)
 def test_workers_end_with_the_command_that_started_them(tmp_path, command, stop):
     with started(*command, "--out", str(tmp_path)) as process:
         wait_until(training(process, tmp_path))
@@ -113,7 +119,9 @@ def test_a_full_disk_behind_the_output_is_told_in_one_line(command):
 
 def test_who_reads_the_first_lines_alone_is_left_in_peace():
     command = [sys.executable, "-m", "lthcore", "frame", "--csv"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # Without buffers Python does not notice that a write was cut short.
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered) as process:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
