@@ -1,9 +1,13 @@
-"""The book as a browser shows it: every page at four widths and in two modes, and what a reader clicks on."""
+"""The book as a browser shows it: every page at four widths and in two modes, and what a reader clicks on.
+
+The site is served under the policy that ``SECURITY.md`` names, so whatever works here works under it.
+"""
 
 from __future__ import annotations
 
 import functools
 import http.server
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -14,12 +18,18 @@ from matplotlib.colors import to_rgb
 from pages import pages
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from lthcore.files import paths
+
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Two phones, a tablet, a notebook; CSS pixels.
 WIDTHS = (360, 390, 768, 1280)
 HEIGHT = 900
 # Names are resolved by nobody: what a page asks from elsewhere is seen, and not sent.
 OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-background-networking")
+
+#: What a page may load, and from where.
+POLICY = "Content-Security-Policy"
+ALLOWED = re.search(rf"^{POLICY}: (.+)$", (paths.project_root() / "SECURITY.md").read_text(), re.MULTILINE)[1]
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 #: By how many CSS pixels a page is wider than the window.
@@ -75,7 +85,11 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
+class Guarded(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self):
+        self.send_header(POLICY, ALLOWED)
+        super().end_headers()
+
     def log_message(self, *_):
         pass
 
@@ -83,7 +97,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def address(site) -> Iterator[str]:
     """The site, served on the loopback interface."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Guarded, directory=str(site)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -103,7 +117,7 @@ def page(browser, address) -> Iterator[Page]:
 
 
 def complaints(page: Page, address: str) -> list[str]:
-    """A list that fills with what goes wrong while pages are loaded: errors, and requests that leave the site."""
+    """A list that fills with what goes wrong in pages: errors, requests that leave the site, what the policy refuses."""
     found: list[str] = []
     page.on("console", lambda said: found.append(f"console: {said.text}") if said.type == "error" else None)
     page.on("pageerror", lambda error: found.append(f"script: {error}"))
@@ -142,13 +156,29 @@ def test_what_these_tests_look_for_is_found(page, address):
     found = complaints(page, address)
     page.set_content(
         "<div style='width: 3000px'>wide</div><img src='/none.png'><script>console.error('loud')</script>"
-        "<link rel='stylesheet' href='https://elsewhere.invalid/x.css'>"
+        "<link rel='stylesheet' href='https://elsewhere.invalid/x.css'><a href='https://elsewhere.invalid/y'>leave</a>"
     )
     assert page.evaluate(OVERFLOW) > 0
     assert len(page.evaluate(BROKEN)) == 1
     assert "console: loud" in found
     assert f"404: {address}/none.png" in found
-    assert "https://elsewhere.invalid/x.css" in found
+    page.locator("a").click(no_wait_after=True)
+    page.wait_for_event("requestfailed", predicate=lambda asked: asked.url.endswith("/y"))
+    assert "https://elsewhere.invalid/y" in found
+
+
+def test_what_the_policy_refuses_is_noticed(page, address):
+    page.goto("/book/glossary.html")
+    found = complaints(page, address)
+    page.set_content(
+        "<script>eval('1')</script><script>fetch('https://elsewhere.invalid/x.json').catch(() => 0)</script>"
+        "<script src='https://elsewhere.invalid/x.js'></script><img src='https://elsewhere.invalid/x.png'>"
+        "<link rel='stylesheet' href='https://elsewhere.invalid/x.css'>"
+        "<style>@font-face { font-family: x; src: url(data:font/woff2,x) } b { font: 1em x }</style><b>x</b>"
+    )
+    page.evaluate(STILL)
+    for refused in ("a string as JavaScript", "x.json", "x.js'", "x.png", "x.css", "data:font"):
+        assert any("Content Security Policy" in said and refused in said for said in found), (refused, found)
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
@@ -229,7 +259,8 @@ def test_a_figure_opens_by_a_click_or_enter_and_closes_by_escape(page, address, 
     assert found == []
 
 
-def test_the_search_finds_a_term_and_leads_to_it(page):
+def test_the_search_finds_a_term_and_leads_to_it(page, address):
+    found = complaints(page, address)
     page.goto("/book/index.html")
     page.locator(".search-button__button:visible").first.click()
     page.locator("input[type=search]:visible").fill("rewind")
@@ -241,9 +272,21 @@ def test_the_search_finds_a_term_and_leads_to_it(page):
     results.first.click()
     page.wait_for_url(lambda url: "search.html" not in url)
     assert "rewind" in page.locator("article").inner_text().lower()
+    assert found == []
 
 
-def test_the_theme_has_a_light_a_dark_and_an_automatic_mode(page):
+def test_formulas_are_set(page, address):
+    found = complaints(page, address)
+    visit(page, "book/design.html")
+    formulas = page.locator(".bd-article .math")
+    assert formulas.count() > 10
+    assert page.locator(".bd-article mjx-container").count() == formulas.count()
+    assert all(formula.bounding_box()["width"] > 0 for formula in page.locator(".bd-article mjx-container").all())
+    assert found == []
+
+
+def test_the_theme_has_a_light_a_dark_and_an_automatic_mode(page, address):
+    found = complaints(page, address)
     page.goto("/book/index.html")
     colours = {}
     for _ in range(3):
@@ -255,6 +298,7 @@ def test_the_theme_has_a_light_a_dark_and_an_automatic_mode(page):
     assert page.evaluate("document.documentElement.dataset.mode") == "auto"
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"{BACKGROUND} === '{colours['dark']}'")
+    assert found == []
 
 
 @pytest.mark.parametrize("kind", ["details.hide", "details.sd-dropdown"])
