@@ -117,7 +117,7 @@ def page(browser, address) -> Iterator[Page]:
 
 
 def complaints(page: Page, address: str) -> list[str]:
-    """A list that fills with what goes wrong in pages: errors, requests that leave the site, what the policy refuses."""
+    """A list that fills with what goes wrong: errors, requests that leave the site, what the policy refuses."""
     found: list[str] = []
     page.on("console", lambda said: found.append(f"console: {said.text}") if said.type == "error" else None)
     page.on("pageerror", lambda error: found.append(f"script: {error}"))
