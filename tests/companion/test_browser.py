@@ -11,6 +11,8 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import pytest
 from companion import pictures
@@ -36,6 +38,8 @@ BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 #: Images that did not load.
 BROKEN = "[...document.images].filter(one => !one.complete || one.naturalWidth === 0).map(one => one.currentSrc)"
+#: Images in a figure that are no drawings.
+RASTER = ".bd-article figure img:not(.only-light, .only-dark)"
 #: Formulas are set after the page is there; only then it has its final width.
 SETTLED = "window.MathJax?.startup?.promise?.then(() => true) ?? true"
 # Text whose contrast with the ground it stands on is less than readers with weak eyes need: what it says, the colours,
@@ -63,6 +67,8 @@ FAINT = """() => {
     }
     return faint;
 }"""
+#: The page for dead addresses has no theme.
+THEMED = "mode => (document.documentElement.dataset.theme ?? mode) === mode"
 # Colours fade in when the mode is set.
 STILL = """new Promise(requestAnimationFrame)
     .then(() => Promise.all(document.getAnimations().map(one => one.finished))).then(() => true)"""
@@ -106,14 +112,20 @@ def address(site) -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture
-def page(browser, address) -> Iterator[Page]:
+@contextmanager
+def window(browser: Browser, address: str) -> Iterator[Page]:
     """A window as wide as a notebook's, in light colours; addresses are relative to the site."""
     with browser.new_context(
-        base_url=address, viewport={"width": 1280, "height": HEIGHT}, color_scheme="light"
+        base_url=address, viewport={"width": WIDTHS[-1], "height": HEIGHT}, color_scheme="light"
     ) as context:
         context.set_default_timeout(120_000)  # milliseconds; a busy machine is no fault of the book
         yield context.new_page()
+
+
+@pytest.fixture
+def page(browser, address) -> Iterator[Page]:
+    with window(browser, address) as opened:
+        yield opened
 
 
 def complaints(page: Page, address: str) -> list[str]:
@@ -134,20 +146,63 @@ def visit(page: Page, name: str) -> None:
     page.evaluate(SETTLED)
 
 
-def test_every_page_loads_whole_alone_and_no_wider_than_the_window(page, address, site):
-    """Each page is loaded once and then seen through windows of all widths."""
-    found, wide, broken = complaints(page, address), [], []
-    for file in pages(site):
-        name = str(file.relative_to(site))
-        visit(page, name)
-        broken += page.evaluate(BROKEN)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": HEIGHT})
-            if (overflow := page.evaluate(OVERFLOW)) > 0:
-                wide.append(f"{name} at {width}: {overflow} too wide")
-    assert found == []
-    assert broken == []
-    assert wide == []
+@dataclass
+class Seen:
+    """What is seen of the pages of the site."""
+
+    complaints: list[str]
+    broken: list[str] = field(default_factory=list)
+    wide: list[str] = field(default_factory=list)
+    faint: list[tuple[str, str]] = field(default_factory=list)
+    plain: list[str] = field(default_factory=list)
+    figures: int = 0
+
+
+@pytest.fixture(scope="module")
+def seen(browser, address, site) -> Seen:
+    """All pages, each loaded once: in both modes, and through windows of all widths."""
+    with window(browser, address) as page:
+        found = Seen(complaints(page, address))
+        for file in pages(site):
+            name = str(file.relative_to(site))
+            page.set_viewport_size({"width": WIDTHS[-1], "height": HEIGHT})
+            page.emulate_media(color_scheme="light")
+            visit(page, name)
+            look(page, name, found)
+    return found
+
+
+def look(page: Page, name: str, found: Seen) -> None:
+    """Look at a page that is loaded, wide and in light colours."""
+    found.broken += page.evaluate(BROKEN)
+    for mode in ("light", "dark"):
+        page.emulate_media(color_scheme=mode)
+        page.wait_for_function(THEMED, arg=mode)
+        page.evaluate(STILL)
+        found.faint += [(f"{name}, {mode}", text) for text in page.evaluate(FAINT)]
+    drawings = page.locator(".bd-article img.only-light").count()
+    if page.locator(".figure-view").count() != drawings or page.locator(RASTER).count():
+        found.plain.append(name)
+    found.figures += drawings
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        if (overflow := page.evaluate(OVERFLOW)) > 0:
+            found.wide.append(f"{name} at {width}: {overflow} too wide")
+
+
+def test_every_page_loads_whole_alone_and_no_wider_than_the_window(seen):
+    assert seen.complaints == []
+    assert seen.broken == []
+    assert seen.wide == []
+
+
+def test_all_text_can_be_read_on_its_ground(seen):
+    assert seen.faint == []
+
+
+def test_every_figure_of_the_book_is_a_drawing_and_opens_larger(seen):
+    assert seen.plain == []
+    assert seen.figures > 25
 
 
 def test_what_these_tests_look_for_is_found(page, address):
@@ -181,20 +236,6 @@ def test_what_the_policy_refuses_is_noticed(page, address):
         assert any("Content Security Policy" in said and refused in said for said in found), (refused, found)
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-def test_all_text_can_be_read_on_its_ground(page, site, mode):
-    page.emulate_media(color_scheme=mode)
-    faint = {}
-    for file in pages(site):
-        name = str(file.relative_to(site))
-        if name != "index.html":
-            page.goto(f"/{name}")
-            page.evaluate(STILL)
-            if found := page.evaluate(FAINT):
-                faint[name] = found
-    assert faint == {}
-
-
 def test_faint_text_is_noticed(page):
     page.goto("/book/glossary.html")
     page.set_content(
@@ -217,18 +258,6 @@ def test_on_paper_figures_are_light(page):
     page.emulate_media(color_scheme="dark", media="print")
     page.goto("/book/history.html")
     assert set(page.evaluate(DRAWN)) == {False}
-
-
-def test_every_figure_of_the_book_is_a_drawing_and_opens_larger(page, site):
-    found = 0
-    for file in pages(site):
-        if "<figure" in file.read_text():
-            page.goto(f"/{file.relative_to(site)}")
-            assert page.locator(".bd-article figure img:not(.only-light, .only-dark)").count() == 0, file
-            views = page.locator(".figure-view").count()
-            assert views == page.locator(".bd-article img.only-light").count(), file
-            found += views
-    assert found > 25
 
 
 @pytest.mark.parametrize(("width", "growth"), [(360, 1.8), (1280, 1.3)])
