@@ -20,9 +20,10 @@ help:  ## Show this list.
 setup: $(READY)  ## Create the virtual environment and install exact versions.
 
 # --compile: without bytecode TensorFlow takes three times as long to import.
+# --only-binary: no package runs a program of its own while it is installed.
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --compile -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile --only-binary :all: -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --compile --no-deps --no-build-isolation -e .
 	touch $(READY)
 
