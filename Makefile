@@ -8,7 +8,11 @@ SITE := $(addprefix tests/companion/test_,pdf_pages.py book.py links.py browser.
 # Tests run in as many processes as there are cores; four at most, because each loads TensorFlow.
 SPREAD := --numprocesses auto --maxprocesses 4
 
-.PHONY: help setup test lint unit nbval site book pdf notebooks bench clean
+# Extras that requirements.txt holds, and the packages that look after it, each in an environment that is thrown away.
+LOCKED := book test
+ASIDE := _build/aside
+
+.PHONY: help setup test lint unit nbval site book pdf notebooks bench lock audit clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,9 +20,10 @@ help:  ## Show this list.
 setup: $(READY)  ## Create the virtual environment and install exact versions.
 
 # --compile: without bytecode TensorFlow takes three times as long to import.
+# --only-binary: no package runs a program of its own while it is installed.
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --compile -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile --only-binary :all: -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --compile --no-deps --no-build-isolation -e .
 	touch $(READY)
 
@@ -29,6 +34,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive lthcore book benchmarks examples
 
 unit: $(READY)
 	$(BIN)/python -m pytest -q $(SPREAD) --dist worksteal $(SITE:%=--ignore=%)
@@ -50,6 +56,18 @@ notebooks: $(READY)  ## Execute every chapter and renew the committed notebooks.
 
 bench: $(READY)  ## Speed and memory, side by side with what one would use instead.
 	$(BIN)/python -m benchmarks
+
+# What requirements.txt holds stays as it is, unless a range excludes it; `make lock NEWER=--upgrade` takes what is new.
+lock:  ## Resolve requirements.txt, with checksums, from the ranges in pyproject.toml.
+	$(PYTHON) -m venv $(ASIDE)/lock
+	$(ASIDE)/lock/bin/pip install --quiet --disable-pip-version-check "uv>=0.8"
+	$(ASIDE)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 $(LOCKED:%=--extra %) --generate-hashes \
+		--no-annotate --custom-compile-command "make lock" $(NEWER) --output-file requirements.txt pyproject.toml
+
+audit:  ## Ask for known vulnerabilities of all that requirements.txt names; needs the network.
+	$(PYTHON) -m venv $(ASIDE)/audit
+	$(ASIDE)/audit/bin/pip install --quiet --disable-pip-version-check "pip-audit>=2.9"
+	$(ASIDE)/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
 
 clean:  ## Remove what was built; results and downloads stay.
 	rm -rf _build $(VENV)

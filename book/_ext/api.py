@@ -9,6 +9,7 @@ before ``napoleon`` takes the sections apart.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import re
@@ -61,7 +62,7 @@ DEFAULT = re.compile(r"= <[^<>]+>")
 def modules(room: str) -> list[str]:
     """Full names of the modules of a room of `lthcore`, or of the companion, each after those that it imports."""
     package = companion if room == companion.__name__ else lthcore
-    edges = imports(Path(package.__file__).parent)
+    edges = edges_of(package)
     rooms = sorted({name.split(".")[0] for name in edges}) if package is companion else ROOMS
     found = [
         name for key, names in levels(edges, rooms).items() for name in names if package is companion or key == room
@@ -72,6 +73,12 @@ def modules(room: str) -> list[str]:
         for full in (f"{package.__name__}.{name}" for name in found)
         if not full.endswith("__main__") and not _is_folder(full)
     ]
+
+
+@functools.cache
+def edges_of(package: ModuleType) -> dict[str, tuple[str, ...]]:
+    """The imports within a package, which are read once for all pages."""
+    return imports(Path(package.__file__).parent)
 
 
 def _is_folder(name: str) -> bool:
@@ -132,7 +139,7 @@ class Rooms(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {"name": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
-        edges = imports(Path(lthcore.__file__).parent)
+        edges = edges_of(lthcore)
         rows = [
             f"* - {cell}" if not place else f"  - {cell}"
             for row in self.rows(levels(edges))

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pybtex.backends.plaintext import Backend as PlainTextBackend
 from pybtex.database import Entry
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.unsrt import Style as PlainStyle
@@ -152,6 +153,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     register_plugin("pybtex.style.labels", "proposal", KeyLabels)
     register_plugin("pybtex.style.sorting", "proposal", KeyOrder)
     register_plugin("pybtex.style.formatting", "proposal", ProposalStyle)
+    # Every citation asks for this by name; registered, it is found without a search of all that is installed.
+    register_plugin("pybtex.backends", "plaintext", PlainTextBackend, force=True)
     unplug(app)
     # Late, so that no other handler adds a file afterwards.
     app.connect("html-page-context", drop_remote_files, priority=900)

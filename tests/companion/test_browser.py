@@ -1,18 +1,26 @@
-"""The book as a browser shows it: every page at four widths and in two modes, and what a reader clicks on."""
+"""The book as a browser shows it: every page at four widths and in two modes, and what a reader clicks on.
+
+The site is served under the policy that ``SECURITY.md`` names, so whatever works here works under it.
+"""
 
 from __future__ import annotations
 
 import functools
 import http.server
+import re
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import pytest
 from companion import pictures
 from matplotlib.colors import to_rgb
 from pages import pages
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from lthcore.files import paths
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Two phones, a tablet, a notebook; CSS pixels.
@@ -21,11 +29,17 @@ HEIGHT = 900
 # Names are resolved by nobody: what a page asks from elsewhere is seen, and not sent.
 OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-background-networking")
 
+#: What a page may load, and from where.
+POLICY = "Content-Security-Policy"
+ALLOWED = re.search(rf"^{POLICY}: (.+)$", (paths.project_root() / "SECURITY.md").read_text(), re.MULTILINE)[1]
+
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 #: By how many CSS pixels a page is wider than the window.
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 #: Images that did not load.
 BROKEN = "[...document.images].filter(one => !one.complete || one.naturalWidth === 0).map(one => one.currentSrc)"
+#: Images in a figure that are no drawings.
+RASTER = ".bd-article figure img:not(.only-light, .only-dark)"
 #: Formulas are set after the page is there; only then it has its final width.
 SETTLED = "window.MathJax?.startup?.promise?.then(() => true) ?? true"
 # Text whose contrast with the ground it stands on is less than readers with weak eyes need: what it says, the colours,
@@ -53,6 +67,8 @@ FAINT = """() => {
     }
     return faint;
 }"""
+#: The page for dead addresses has no theme.
+THEMED = "mode => (document.documentElement.dataset.theme ?? mode) === mode"
 # Colours fade in when the mode is set.
 STILL = """new Promise(requestAnimationFrame)
     .then(() => Promise.all(document.getAnimations().map(one => one.finished))).then(() => true)"""
@@ -75,7 +91,11 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
+class Guarded(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self):
+        self.send_header(POLICY, ALLOWED)
+        super().end_headers()
+
     def log_message(self, *_):
         pass
 
@@ -83,7 +103,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def address(site) -> Iterator[str]:
     """The site, served on the loopback interface."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Guarded, directory=str(site)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -92,18 +112,24 @@ def address(site) -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture
-def page(browser, address) -> Iterator[Page]:
+@contextmanager
+def window(browser: Browser, address: str) -> Iterator[Page]:
     """A window as wide as a notebook's, in light colours; addresses are relative to the site."""
     with browser.new_context(
-        base_url=address, viewport={"width": 1280, "height": HEIGHT}, color_scheme="light"
+        base_url=address, viewport={"width": WIDTHS[-1], "height": HEIGHT}, color_scheme="light"
     ) as context:
         context.set_default_timeout(120_000)  # milliseconds; a busy machine is no fault of the book
         yield context.new_page()
 
 
+@pytest.fixture
+def page(browser, address) -> Iterator[Page]:
+    with window(browser, address) as opened:
+        yield opened
+
+
 def complaints(page: Page, address: str) -> list[str]:
-    """A list that fills with what goes wrong while pages are loaded: errors, and requests that leave the site."""
+    """A list that fills with what goes wrong: errors, requests that leave the site, what the policy refuses."""
     found: list[str] = []
     page.on("console", lambda said: found.append(f"console: {said.text}") if said.type == "error" else None)
     page.on("pageerror", lambda error: found.append(f"script: {error}"))
@@ -120,20 +146,63 @@ def visit(page: Page, name: str) -> None:
     page.evaluate(SETTLED)
 
 
-def test_every_page_loads_whole_alone_and_no_wider_than_the_window(page, address, site):
-    """Each page is loaded once and then seen through windows of all widths."""
-    found, wide, broken = complaints(page, address), [], []
-    for file in pages(site):
-        name = str(file.relative_to(site))
-        visit(page, name)
-        broken += page.evaluate(BROKEN)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": HEIGHT})
-            if (overflow := page.evaluate(OVERFLOW)) > 0:
-                wide.append(f"{name} at {width}: {overflow} too wide")
-    assert found == []
-    assert broken == []
-    assert wide == []
+@dataclass
+class Seen:
+    """What is seen of the pages of the site."""
+
+    complaints: list[str]
+    broken: list[str] = field(default_factory=list)
+    wide: list[str] = field(default_factory=list)
+    faint: list[tuple[str, str]] = field(default_factory=list)
+    plain: list[str] = field(default_factory=list)
+    figures: int = 0
+
+
+@pytest.fixture(scope="module")
+def seen(browser, address, site) -> Seen:
+    """All pages, each loaded once: in both modes, and through windows of all widths."""
+    with window(browser, address) as page:
+        found = Seen(complaints(page, address))
+        for file in pages(site):
+            name = str(file.relative_to(site))
+            page.set_viewport_size({"width": WIDTHS[-1], "height": HEIGHT})
+            page.emulate_media(color_scheme="light")
+            visit(page, name)
+            look(page, name, found)
+    return found
+
+
+def look(page: Page, name: str, found: Seen) -> None:
+    """Look at a page that is loaded, wide and in light colours."""
+    found.broken += page.evaluate(BROKEN)
+    for mode in ("light", "dark"):
+        page.emulate_media(color_scheme=mode)
+        page.wait_for_function(THEMED, arg=mode)
+        page.evaluate(STILL)
+        found.faint += [(f"{name}, {mode}", text) for text in page.evaluate(FAINT)]
+    drawings = page.locator(".bd-article img.only-light").count()
+    if page.locator(".figure-view").count() != drawings or page.locator(RASTER).count():
+        found.plain.append(name)
+    found.figures += drawings
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        if (overflow := page.evaluate(OVERFLOW)) > 0:
+            found.wide.append(f"{name} at {width}: {overflow} too wide")
+
+
+def test_every_page_loads_whole_alone_and_no_wider_than_the_window(seen):
+    assert seen.complaints == []
+    assert seen.broken == []
+    assert seen.wide == []
+
+
+def test_all_text_can_be_read_on_its_ground(seen):
+    assert seen.faint == []
+
+
+def test_every_figure_of_the_book_is_a_drawing_and_opens_larger(seen):
+    assert seen.plain == []
+    assert seen.figures > 25
 
 
 def test_what_these_tests_look_for_is_found(page, address):
@@ -142,27 +211,29 @@ def test_what_these_tests_look_for_is_found(page, address):
     found = complaints(page, address)
     page.set_content(
         "<div style='width: 3000px'>wide</div><img src='/none.png'><script>console.error('loud')</script>"
-        "<link rel='stylesheet' href='https://elsewhere.invalid/x.css'>"
+        "<link rel='stylesheet' href='https://elsewhere.invalid/x.css'><a href='https://elsewhere.invalid/y'>leave</a>"
     )
     assert page.evaluate(OVERFLOW) > 0
     assert len(page.evaluate(BROKEN)) == 1
     assert "console: loud" in found
     assert f"404: {address}/none.png" in found
-    assert "https://elsewhere.invalid/x.css" in found
+    page.locator("a").click(no_wait_after=True)
+    page.wait_for_event("requestfailed", predicate=lambda asked: asked.url.endswith("/y"))
+    assert "https://elsewhere.invalid/y" in found
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-def test_all_text_can_be_read_on_its_ground(page, site, mode):
-    page.emulate_media(color_scheme=mode)
-    faint = {}
-    for file in pages(site):
-        name = str(file.relative_to(site))
-        if name != "index.html":
-            page.goto(f"/{name}")
-            page.evaluate(STILL)
-            if found := page.evaluate(FAINT):
-                faint[name] = found
-    assert faint == {}
+def test_what_the_policy_refuses_is_noticed(page, address):
+    page.goto("/book/glossary.html")
+    found = complaints(page, address)
+    page.set_content(
+        "<script>eval('1')</script><script>fetch('https://elsewhere.invalid/x.json').catch(() => 0)</script>"
+        "<script src='https://elsewhere.invalid/x.js'></script><img src='https://elsewhere.invalid/x.png'>"
+        "<link rel='stylesheet' href='https://elsewhere.invalid/x.css'>"
+        "<style>@font-face { font-family: x; src: url(data:font/woff2,x) } b { font: 1em x }</style><b>x</b>"
+    )
+    page.evaluate(STILL)
+    for refused in ("a string as JavaScript", "x.json", "x.js'", "x.png", "x.css", "data:font"):
+        assert any("Content Security Policy" in said and refused in said for said in found), (refused, found)
 
 
 def test_faint_text_is_noticed(page):
@@ -187,18 +258,6 @@ def test_on_paper_figures_are_light(page):
     page.emulate_media(color_scheme="dark", media="print")
     page.goto("/book/history.html")
     assert set(page.evaluate(DRAWN)) == {False}
-
-
-def test_every_figure_of_the_book_is_a_drawing_and_opens_larger(page, site):
-    found = 0
-    for file in pages(site):
-        if "<figure" in file.read_text():
-            page.goto(f"/{file.relative_to(site)}")
-            assert page.locator(".bd-article figure img:not(.only-light, .only-dark)").count() == 0, file
-            views = page.locator(".figure-view").count()
-            assert views == page.locator(".bd-article img.only-light").count(), file
-            found += views
-    assert found > 25
 
 
 @pytest.mark.parametrize(("width", "growth"), [(360, 1.8), (1280, 1.3)])
@@ -229,7 +288,8 @@ def test_a_figure_opens_by_a_click_or_enter_and_closes_by_escape(page, address, 
     assert found == []
 
 
-def test_the_search_finds_a_term_and_leads_to_it(page):
+def test_the_search_finds_a_term_and_leads_to_it(page, address):
+    found = complaints(page, address)
     page.goto("/book/index.html")
     page.locator(".search-button__button:visible").first.click()
     page.locator("input[type=search]:visible").fill("rewind")
@@ -241,9 +301,21 @@ def test_the_search_finds_a_term_and_leads_to_it(page):
     results.first.click()
     page.wait_for_url(lambda url: "search.html" not in url)
     assert "rewind" in page.locator("article").inner_text().lower()
+    assert found == []
 
 
-def test_the_theme_has_a_light_a_dark_and_an_automatic_mode(page):
+def test_formulas_are_set(page, address):
+    found = complaints(page, address)
+    visit(page, "book/design.html")
+    formulas = page.locator(".bd-article .math")
+    assert formulas.count() > 10
+    assert page.locator(".bd-article mjx-container").count() == formulas.count()
+    assert all(formula.bounding_box()["width"] > 0 for formula in page.locator(".bd-article mjx-container").all())
+    assert found == []
+
+
+def test_the_theme_has_a_light_a_dark_and_an_automatic_mode(page, address):
+    found = complaints(page, address)
     page.goto("/book/index.html")
     colours = {}
     for _ in range(3):
@@ -255,6 +327,7 @@ def test_the_theme_has_a_light_a_dark_and_an_automatic_mode(page):
     assert page.evaluate("document.documentElement.dataset.mode") == "auto"
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"{BACKGROUND} === '{colours['dark']}'")
+    assert found == []
 
 
 @pytest.mark.parametrize("kind", ["details.hide", "details.sd-dropdown"])

@@ -1,13 +1,17 @@
-"""What others read before the code: workflows that run what the README says, and an entry to cite that is valid."""
+"""What others read before the code: workflows that run what the README says, exact versions, an entry to cite."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
 from companion import pdf
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from lthcore import __version__
 from lthcore.files import paths
@@ -23,9 +27,16 @@ REFERENCE = set("authors doi identifiers institution notes title type url year".
 PERSON = {"family-names", "given-names"}
 
 
+def workflow_file(name: str) -> Path:
+    return ROOT / ".github" / "workflows" / f"{name}.yml"
+
+
+WORKFLOWS = sorted(file.stem for file in workflow_file("*").parent.iterdir())
+
+
 def workflow(name: str) -> dict:
     # Plain YAML reads the key `on` as a truth value.
-    return yaml.load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text(), Loader=yaml.BaseLoader)
+    return yaml.load(workflow_file(name).read_text(), Loader=yaml.BaseLoader)
 
 
 def commands(job: dict) -> list[str]:
@@ -70,14 +81,52 @@ def test_what_is_told_to_install_for_the_pdf_is_what_its_build_asks_for(file):
     assert set(told) == needed - {"texlive-latex-base"}, "the basics come with the rest"
 
 
-@pytest.mark.parametrize("name", ["tests", "pages"])
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_may_only_read_and_ends_in_time(name):
     found = workflow(name)
     assert found["permissions"] == {"contents": "read"}
     first = next(iter(found["jobs"].values()))
     assert int(first["timeout-minutes"]) <= 90
     targets = {word for run in commands(first) for word in re.findall(r"make (\w+)", run)}
-    assert targets <= {"test", "book", "pdf"}
+    assert targets <= {"test", "book", "pdf", "audit"}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_names_each_action_by_its_commit_and_release(name):
+    uses = re.findall(r"\buses: (.+)", workflow_file(name).read_text())
+    assert uses
+    assert [one for one in uses if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)] == []
+
+
+def test_workflows_agree_on_the_commit_of_an_action():
+    uses = {use for name in WORKFLOWS for use in re.findall(r"\buses: (.+)", workflow_file(name).read_text())}
+    assert len({use.split("@")[0] for use in uses}) == len(uses)
+
+
+def pinned() -> list[tuple[Requirement, int]]:
+    """What ``requirements.txt`` names, and how many checksums each has."""
+    entries = (ROOT / "requirements.txt").read_text().replace("\\\n", " ").splitlines()
+    lines = [line.split("--hash=sha256:") for line in entries if not line.startswith("#")]
+    return [(Requirement(name.strip()), len(sums)) for name, *sums in lines]
+
+
+def test_everything_is_installed_in_one_version_and_with_checksums():
+    for requirement, sums in pinned():
+        assert [part.operator for part in requirement.specifier] == ["=="], requirement
+        assert requirement.url is None
+        assert sums > 0, requirement
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_pinned_versions_lie_in_the_ranges_of_the_project(python):
+    here = {**default_environment(), "python_version": python, "python_full_version": f"{python}.9"}
+    holding = [found for found, _ in pinned() if found.marker is None or found.marker.evaluate(here)]
+    versions = {found.name: next(iter(found.specifier)).version for found in holding}
+    assert len(versions) == len(holding), "one version each"
+    extras = PROJECT["optional-dependencies"]
+    for text in (*PROJECT["dependencies"], *extras["book"], *extras["test"]):
+        wanted = Requirement(text)
+        assert versions[canonicalize_name(wanted.name)] in wanted.specifier, text
 
 
 def test_the_entry_to_cite_keeps_to_its_format_and_to_the_package():
