@@ -51,7 +51,7 @@ def trainer_of(experiment: Experiment | Control) -> Trainer:
     return _trainer(same, datasets.DATASETS[experiment.dataset])
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # a search of networks that are pruned early trains otherwise than their tickets
 def _trainer(experiment: Experiment, entry: datasets.Entry) -> Trainer:
     data = _dataset(experiment.dataset, experiment.text, entry)
     return Trainer(model_of(experiment, data), data, experiment.train, embeddings=experiment.prune.embeddings)
