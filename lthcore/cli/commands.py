@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lthcore.checks import check_known
 from lthcore.cli.computing import cluster, executor, find, load, stores, watched, width
 from lthcore.cli.endings import ended
 from lthcore.cli.examining import examined, lines
@@ -118,6 +117,7 @@ def run(
     """
     from tqdm import tqdm
 
+    from lthcore.checks import check_known
     from lthcore.experiments.presets import preset as named
     from lthcore.experiments.presets import sizes
     from lthcore.experiments.store import Store, lineage

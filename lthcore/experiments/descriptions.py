@@ -65,6 +65,8 @@ def from_dict(values: Mapping) -> AnyExperiment:
         UnknownFieldError: if it has a field that is not known here, as descriptions of later versions may.
         ValueError: if it describes no experiment.
     """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"this describes no experiment: {values!r:.80}")
     try:
         _check_known(values, _field_names())
         experiment = _experiment(values)

@@ -149,7 +149,7 @@ def _content(path: Path, limit: int) -> bytes:
     if about.st_size > limit:
         raise DamagedFileError(f"it has {about.st_size:,} bytes, more than the {limit:,} that such a file can have")
     with path.open("rb") as file:
-        content = file.read(limit + 1)
+        content = file.read(about.st_size + 1)  # room is made for as much as is asked for
     # One that claims to hold more would take long before the first of its arrays is looked at.
     if content.count(b"PK\x01\x02") > _MOST_ARRAYS:
         raise DamagedFileError(f"it holds more than {_MOST_ARRAYS:,} arrays")
