@@ -39,9 +39,11 @@ ON_ONE_CORE = {
 }
 # What `study` measures in processes of its own, or reads.
 APART = ("two_process_throughput", "peak_memory_gb", "study_minutes")
+# What `cluster` measures, with workers of its own.
+ON_A_CLUSTER = ("dask_two_workers",)
 # What `capacity` works out from stored searches.
 WORKED_OUT = ("plan_error", "sweep_hours", "scheduling_overhead")
-NAMES = (*(name for names in ON_ONE_CORE.values() for name in names), *APART, *WORKED_OUT)
+NAMES = (*(name for names in ON_ONE_CORE.values() for name in names), *APART, *ON_A_CLUSTER, *WORKED_OUT)
 PROGRAM = "benchmarks"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -82,6 +84,10 @@ def _measure(names: Sequence[str], scale: Scale) -> list[Entry]:
         from benchmarks import study
 
         entries += study.measure_apart(apart, scale)
+    if any(name in ON_A_CLUSTER for name in names):
+        from benchmarks import cluster
+
+        entries += cluster.measure_apart(scale)
     if worked_out := tuple(name for name in names if name in WORKED_OUT):
         from benchmarks import capacity
 

@@ -3,8 +3,8 @@
 First compute the study into an empty folder, ``python -m lthcore run mnist-paper --workers 2 --out FOLDER``; then
 ``python -m benchmarks.paper_study FOLDER`` compares its searches with the published ones, trial by trial. Those were
 trained by the dense engine throughout, from the same initial weights and in the same order of examples. Minutes are
-what the records tell of their trainings, trials given to two processes in turn, so that an interrupted study may be
-resumed.
+what the records tell of the median search, one given to each of two processes in turn, so that a study may be
+interrupted, and a machine be busy with something else for a while.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import typer
 
 from lthcore.analysis import frames
+from lthcore.experiments.planning.prices import turns
 from lthcore.experiments.presets import preset
 from lthcore.experiments.records import Record
 from lthcore.experiments.store import Store
@@ -37,15 +38,15 @@ def main(
     if not trials:
         raise typer.BadParameter(f"no search in {store} is complete", param_hint="store")
     both = [[one.load(search, n, round) for n in trials for round in search.rounds] for one in (new, published)]
-    each = [sum(_seconds(record) for record in both[0] if record.trial == n) for n in trials]
+    each = float(np.median([sum(_seconds(record) for record in both[0] if record.trial == n) for n in trials]))
     dense = np.median([record.seconds for record in both[0] if record.round == 0])
     found = {
         "trials": len(trials),
         "networks": len(both[0]),
         "steps": search.train.steps,
-        "minutes": round(_minutes([*each, *[float(np.mean(each))] * (search.trials - len(trials))]), 1),
-        "minutes_of_a_search": round(float(np.mean(each)) / 60, 1),
-        "chain_fraction": round(float(np.mean(each)) / (len(search.rounds) * float(dense)), 3),
+        "minutes": round(turns([[each]] * search.trials, PROCESSES) / 60, 1),
+        "minutes_of_a_search": round(each / 60, 1),
+        "chain_fraction": round(each / (len(search.rounds) * float(dense)), 3),
         "break_even": sorted({float(record.machine["break_even"]) for record in both[0]}),
         "commit": both[0][-1].environment["commit"],
         "environment": dict(both[0][-1].environment),
@@ -57,14 +58,6 @@ def main(
 
 def _seconds(record: Record) -> float:
     return record.seconds + record.compile_seconds
-
-
-def _minutes(trials: list[float]) -> float:
-    """How long processes take that are given one trial after another."""
-    busy = [0.0] * PROCESSES
-    for seconds in trials:
-        busy[int(np.argmin(busy))] += seconds
-    return max(busy) / 60
 
 
 def _rounds(new: list[Record], published: list[Record]) -> list[dict[str, object]]:
