@@ -70,10 +70,13 @@ def drawn(choices: Iterator[Any], number: int, rng: np.random.Generator) -> Any:
 
 
 def told(content: Record | Measurement) -> tuple:
-    """What must be as it was saved; under a checksum that agrees, a file may say other things of its machine."""
+    """What must be as it was saved; under a checksum that agrees, a file may say other things of its machine, or of how
+    far its experiment goes.
+    """
     if isinstance(content, Record):
-        return (replace(content, machine={}, environment={}),)
-    return content.kind, content.experiment, content.trial
+        values = replace(content, machine={}, environment={}, experiment=RECORD.experiment)
+        return content.experiment.identity, values
+    return content.experiment.identity, content.kind, content.trial
 
 
 def believed(store: Store, saved: dict[Path, Record | Measurement]) -> set[Path]:
