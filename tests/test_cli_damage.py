@@ -173,8 +173,9 @@ def test_an_absurd_number_gets_one_clear_error_at_once(option):
     assert time.process_time() - begin < 10
 
 
-def test_two_writers_and_a_reader_lose_nothing_and_compute_nothing_twice(tmp_path):
-    command = [sys.executable, "-m", "lthcore", *RUN, "--out", str(tmp_path)]
+@pytest.mark.parametrize("workers", ["1", *[pytest.param("2", marks=pytest.mark.faults, id=f"{n}") for n in range(5)]])
+def test_two_writers_and_a_reader_lose_nothing_and_compute_nothing_twice(tmp_path, workers):
+    command = [sys.executable, "-m", "lthcore", *RUN, "--workers", workers, "--out", str(tmp_path)]
     writers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     seen: dict[Path, tuple[int, int]] = {}
     while any(writer.poll() is None for writer in writers):
