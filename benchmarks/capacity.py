@@ -36,6 +36,8 @@ METHODS: tuple[dict[str, Any], ...] = (
     {"criterion": "movement"},
 )
 TRIALS, ROUNDS, CORES = 100, 25, (1, 16, 256)
+# Of these, the simulation has as many as give each of its workers something to do.
+SIMULATED = 50
 # Where the stored searches lie that both engines trained, and which of them tell the prices: of one kind of machine,
 # which nothing else was busy on.
 ENGINES, FITTED, HELD_OUT = "data/engines", 0, 1
@@ -60,7 +62,7 @@ def measure(names: tuple[str, ...], scale: Scale) -> list[Entry]:
     if "sweep_hours" in names:
         entries.append(_sweep(prices, sizes))
     if "scheduling_overhead" in names:
-        entries.append(_simulation(prices, sizes, stored[0][0], 5 if scale.quick else TRIALS))
+        entries.append(_simulation(prices, sizes, stored[0][0], 5 if scale.quick else SIMULATED))
     return entries
 
 
@@ -121,7 +123,7 @@ def _sweep(prices: Prices, sizes: Mapping[str, int]) -> Entry:
 
 
 def _simulation(prices: Prices, sizes: Mapping[str, int], like: Record, trials: int) -> Entry:
-    """The study through the scheduling code, on 256 workers of which some are slow and some die."""
+    """Trials of the study through the scheduling code, on 256 workers of which some are slow and some die."""
     experiments = study(trials)
     price = cache(lambda experiment: networks(experiment, sizes, prices))
     # A network of a few weights: what is simulated is the schedule, not the disk.
