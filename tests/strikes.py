@@ -66,6 +66,7 @@ class Strike:
 
     @classmethod
     def told(cls, text: str) -> Strike:
+        """The inverse of `environment`."""
         action, number, calls, folder = text.split(":", 3)
         return cls(action, int(number), calls, folder)
 

@@ -32,8 +32,8 @@ about = "Two short searches, and controls of both kinds."
 shared = {dataset = "digits", trials = 2, train = {steps = 200, eval_every = 100, test_every = 100}}
 
 [[brief.experiments]]
-prune = {rounds = 3}
-controls = [{kind = "shuffle", rungs = [2]}, {kind = "reinit", rungs = [3]}]
+prune = {rounds = 5}
+controls = [{kind = "shuffle", rungs = [2, 4]}, {kind = "reinit", rungs = [3]}]
 """
 TESTS = Path(strikes.__file__).parent
 Kept = dict[Path, tuple[int, int]]
@@ -57,12 +57,11 @@ def undisturbed(preset, tmp_path_factory) -> dict[str, tuple]:
 
 def results(root: Path) -> dict[str, tuple]:
     """Name → what a training gave, of all records of a store, each of them sound."""
-    store = Store(root)
-    return {
-        str(store.path(*place).relative_to(root)): outcome(record)
-        for record in store.records()
-        if (place := (record.experiment, record.trial, record.round, record.draw))
-    }
+    store, found = Store(root), {}
+    for record in store.records():
+        path = store.path(record.experiment, record.trial, record.round, record.draw)
+        found[str(path.relative_to(root))] = outcome(record)
+    return found
 
 
 def outcome(record: Record) -> tuple:
@@ -157,10 +156,9 @@ def end(laboratory: Laboratory, who: str, records: int, seconds: float) -> bool:
     """
     kill, code, last = ENDS[who]
     before = kept(laboratory.root)
-    wanted = min(len(before) + records, laboratory.networks - 1)  # afterwards there is little left to be killed
     process = laboratory.start()
     try:
-        wait_until(lambda: len(kept(laboratory.root)) >= wanted, process)
+        wait_until(lambda: len(kept(laboratory.root)) >= len(before) + records, process)
         time.sleep(seconds)
         relatives = family(process)
         with suppress(ProcessLookupError):  # it has come to its end
@@ -193,7 +191,8 @@ def stopped_again_and_again(
     stopped = 0
     while stopped < times:
         laboratory, before = next(laboratories), {}
-        while stopped < times and stop(laboratory, stopped):
+        # Where little is left, most of the time goes by while libraries load.
+        while stopped < times and len(before) < laboratory.networks - 3 and stop(laboratory, stopped):
             stopped += 1
             before |= kept(laboratory.root)
         laboratory.finish()
@@ -222,14 +221,10 @@ def test_one_process_that_is_ended_takes_the_others_with_it(laboratories, undist
 
 
 @pytest.mark.faults
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell the path of an open file")
 @pytest.mark.parametrize("action", ["kill_process", "kill_group", "fill_disk"])
 def test_workers_that_strike_at_a_call_lose_nothing(laboratories, undisturbed, action):
-    last = {
-        "kill_process": "error: a worker process was ended from outside",
-        "kill_group": "",
-        "fill_disk": "error: cannot write ",
-    }[action]
-
+    said = {"kill_process": "error: a worker process was ended from outside", "fill_disk": "error: cannot write "}
     laboratory = next(laboratories)
     for number in range(1, 7):
         before = kept(laboratory.root)
@@ -239,7 +234,7 @@ def test_workers_that_strike_at_a_call_lose_nothing(laboratories, undisturbed, a
         laboratory.check(before)
         assert process.returncode in (0, -9 if action == "kill_group" else 1), errors
         if process.returncode == 1:
-            assert errors.strip().splitlines()[-1].startswith(last), errors
+            assert errors.strip().splitlines()[-1].startswith(said[action]), errors
             assert "Traceback" not in errors
         if process.returncode == 0:  # a folder that cannot be brought to disk stops nobody
             assert results(laboratory.root) == undisturbed

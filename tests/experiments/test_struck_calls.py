@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import multiprocessing
+import sys
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import strikes
 from deeds import DEEDS, age
 
 from lthcore.experiments.store import Store, doctor
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell the path of an open file")
 
 KILLED = -9
 
