@@ -60,8 +60,18 @@ def spoken(value: float, unit: str) -> str:
     if unit in ("fraction", "density"):
         return f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.2g} %"
     if unit != "×":
-        return f"{value:.2g} {unit}"
+        return f"{_number(value, 2)} {unit}"
     return f"{value:.0f}" if value >= 10 else f"{value:.2f}" if value < 1.2 else f"{value:.1f}"
+
+
+def _number(value: float, digits: int) -> str:
+    """So many digits, and all of those before the point.
+
+    Example:
+        >>> _number(0.0672, 2), _number(146.6, 2), _number(7500.0, 3) == "7\N{NO-BREAK SPACE}500"
+        ('0.067', '147', True)
+    """
+    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def told(results: Results, what: str) -> str:
@@ -89,7 +99,7 @@ def told(results: Results, what: str) -> str:
     if part in entry.get("medians", {}):
         return spoken(entry["medians"][part], entry["median_unit"])
     if part in entry.get("further", {}):
-        return f"{entry['further'][part]:.3g}"
+        return _number(entry["further"][part], 3)
     known = ("spread", *entry.get("medians", {}), *entry.get("further", {}))
     raise KeyError(f"{name!r} tells {', '.join(known)}, not {part!r}")
 
