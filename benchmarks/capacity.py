@@ -88,7 +88,7 @@ def _error(prices: Prices, sizes: Mapping[str, int], held_out: list[Record]) -> 
         medians={"predicted": sum(predicted) / 60, "took": sum(took) / 60},
         median_unit="minutes",
         further={
-            "median of a network": median(each),
+            "median of a network, %": 100 * median(each),
             "dense step, ms": 1e3 * prices.dense,
             "sparse step without survivors, ms": 1e3 * prices.fixed,
             "each survivor, ns": 1e9 * prices.per_survivor,
@@ -116,7 +116,7 @@ def _sweep(prices: Prices, sizes: Mapping[str, int]) -> Entry:
             "core hours by the dense engine": sum(map(sum, dense)) / 3600,
             "dollars": CORE_HOUR * total,
             "dollars by the dense engine": CORE_HOUR * sum(map(sum, dense)) / 3600,
-            "share of 256 cores in use": total / (max(CORES) * hours[max(CORES)]),
+            "256 cores in use, %": 100 * total / (max(CORES) * hours[max(CORES)]),
             "dollars an hour of a core": CORE_HOUR,
         },
     )
