@@ -95,11 +95,20 @@ class Laboratory:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
         )
 
+    def run(self, strike: strikes.Strike | None = None) -> tuple[int, str, str]:
+        """Run the command to its end, whatever that is; gives its exit code, what it says, and its errors."""
+        process = self.start(strike)
+        try:
+            said, errors = process.communicate(timeout=600)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return process.returncode, said, errors
+
     def finish(self) -> None:
         """Run the command undisturbed."""
-        process = self.start()
-        said, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors
+        code, said, errors = self.run()
+        assert code == 0, errors
         assert "all results are in" in said
 
     def check(self, before: Kept) -> None:
@@ -229,14 +238,13 @@ def test_workers_that_strike_at_a_call_lose_nothing(laboratories, undisturbed, a
     for number in range(1, 7):
         before = kept(laboratory.root)
         strike = strikes.Strike(action, number, "fsync,replace,rename,unlink", str(laboratory.root))
-        process = laboratory.start(strike)
-        _, errors = process.communicate(timeout=600)
+        code, _, errors = laboratory.run(strike)
         laboratory.check(before)
-        assert process.returncode in (0, -9 if action == "kill_group" else 1), errors
-        if process.returncode == 1:
+        assert code in (0, -9 if action == "kill_group" else 1), errors
+        if code == 1:
             assert errors.strip().splitlines()[-1].startswith(said[action]), errors
             assert "Traceback" not in errors
-        if process.returncode == 0:  # a folder that cannot be brought to disk stops nobody
+        if code == 0:  # a folder that cannot be brought to disk stops nobody
             assert results(laboratory.root) == undisturbed
             laboratory = next(laboratories)
     before = kept(laboratory.root)
