@@ -196,8 +196,8 @@ def _study(found: dict) -> Entry:
     """What somebody wrote down of a real study."""
     minutes = float(found["minutes"])
     what = (
-        f"the five searches of 22 rounds at paper scale in two processes, by the seconds that {found['networks']} "
-        f"networks took"
+        f"the five searches of 22 rounds at paper scale in two processes, if each takes as long as the fastest of "
+        f"{found['trials']}"
     )
     trained = [row for row in found["rounds"] if row["engine"] == "sparse"]
     differences = [100 * row["difference"]["mean"] for row in trained]
