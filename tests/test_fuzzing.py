@@ -39,7 +39,7 @@ from lthcore.text.config import TextConfig
 from lthcore.text.vector_files import VectorFileError, read_vectors
 from lthcore.text.vectors import Vectors, load_vectors, save_vectors
 
-SHORT, LONG = 60, 6_000
+SHORT, LONG = 30, 6_000
 SECONDS, MEMORY = 5, 2 << 30  # of one input; of all of them
 
 

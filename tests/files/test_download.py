@@ -302,7 +302,8 @@ def test_a_mirror_that_does_not_speak_http_is_one_that_fails(root, mirrors, babb
 
 
 FETCH = (
-    "import pathlib, sys\n"
+    "import pathlib, signal, sys\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # programs in the background ignore interrupts
     "from lthcore.files import download, paths\n"
     "paths.project_root = lambda: pathlib.Path(sys.argv[1])\n"
     "print(download.fetch(download.Source('set', 'file', sys.argv[2], (sys.argv[3],))))\n"
