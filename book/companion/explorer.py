@@ -39,7 +39,7 @@ def data(study: Study) -> dict[str, Any]:
           layer how many survivors started in each bin.
 
     Raises:
-        lthcore.experiments.store.StoreError: if a result is missing; the message says which.
+        lthcore.experiments.store.errors.StoreError: if a result is missing; the message says which.
 
     Book: the page *Ticket explorer*.
     """

@@ -128,7 +128,7 @@ def results(store: Store, experiments: Experiments) -> pd.DataFrame:
     """The frame of some experiments, complete.
 
     Raises:
-        lthcore.experiments.store.StoreError: at the first network that is missing or damaged.
+        lthcore.experiments.store.errors.StoreError: at the first network that is missing or damaged.
     """
     return frame(
         store.load(experiment, trial, *network)

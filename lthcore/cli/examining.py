@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lthcore.experiments.store import Store
-    from lthcore.experiments.store.doctor import Report
+    from lthcore.experiments.store.doctor import Examination
 
 
-def examined(store: Store) -> Report:
+def examined(store: Store) -> Examination:
     """Everything in a store, read while a bar tells how far it is."""
     from tqdm import tqdm
 
@@ -20,7 +20,7 @@ def examined(store: Store) -> Report:
         return doctor.examine(store, lambda _: bar.update())
 
 
-def lines(store: Store, report: Report, *, repair: bool) -> Iterator[str]:
+def lines(store: Store, report: Examination, *, repair: bool) -> Iterator[str]:
     """What was found, what is done about it, and what to type next."""
     from lthcore.experiments.store import doctor, remedies
 

@@ -63,8 +63,8 @@ def complete(
         ValueError: if it needs a name that is not known here.
         lthcore.training.run.DivergedError: naming trial, round and step; nothing of that run is stored.
         DatasetError: if the data cannot be had.
-        lthcore.experiments.store.StoreError: if one of its records, or one it builds on, cannot be read, or the disk is
-            full.
+        lthcore.experiments.store.errors.StoreError: if one of its records, or one it builds on, cannot be read, or the
+            disk is full.
     """
     check_registered(experiment)
     if isinstance(experiment, FilterExperiment) or (part is None and is_complete(store, experiment, trial)):
@@ -101,7 +101,7 @@ def recompute(record: Record, store: Store) -> Record:
 
     Raises:
         ValueError: if it needs a name that is not known here.
-        lthcore.experiments.store.StoreError: if the record whose mask it was trained with is missing.
+        lthcore.experiments.store.errors.StoreError: if the record whose mask it was trained with is missing.
     """
     check_registered(record.experiment)
     wanted = (record.round, record.draw)

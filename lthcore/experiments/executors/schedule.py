@@ -55,8 +55,8 @@ def run(
 
     Raises:
         ValueError: if an experiment needs a name that is not known here, before anything is computed.
-        lthcore.experiments.store.UnreadableError: in the end, naming all records that cannot be read; trials that do
-            not need them are complete.
+        lthcore.experiments.store.errors.UnreadableError: in the end, naming all records that cannot be read; trials
+            that do not need them are complete.
         lthcore.experiments.executors.processes.WorkerError: if workers are lost, or are others than they should be.
         Exception: whatever stopped a trial first; what is stored by then stays.
     """

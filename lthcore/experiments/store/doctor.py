@@ -45,7 +45,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class Examination:
     """What a store was found to hold.
 
     Args:
@@ -64,7 +64,7 @@ class Report:
         return not any(finding.unsound for finding in self.findings)
 
 
-def examine(store: Store, looked: Callable[[Path], object] = lambda _: None) -> Report:
+def examine(store: Store, looked: Callable[[Path], object] = lambda _: None) -> Examination:
     """Read everything in a store.
 
     Args:
@@ -105,7 +105,7 @@ def examine(store: Store, looked: Callable[[Path], object] = lambda _: None) -> 
     if lock_files:
         what = f"lock files are left in {store.root}, {lock_files} of them: they do no harm, and runs use them again"
         findings.append(Finding(store.root, what, unsound=False))
-    return Report(count, tuple(findings), experiments)
+    return Examination(count, tuple(findings), experiments)
 
 
 def _experiment(store: Store, path: Path) -> AnyExperiment:
@@ -164,7 +164,7 @@ def _outdated(store: Store, experiment: AnyExperiment, trial: int, key: tuple[in
         return None  # what cannot be read is told by itself
 
 
-def repair(store: Store, report: Report) -> Iterator[str]:
+def repair(store: Store, report: Examination) -> Iterator[str]:
     """Put aside what cannot be believed, and remove what was left half-written; yields a sentence for each file.
 
     Trials that another process is computing are left as they are, and so is what has changed since it was examined.
@@ -194,7 +194,7 @@ def _locks(path: Path) -> list[Path]:
     return [folder / name for name in dict.fromkeys([f".trial-{trial}.lock", *others])]
 
 
-def _still(store: Store, report: Report, finding: Finding) -> bool:
+def _still(store: Store, report: Examination, finding: Finding) -> bool:
     """Whether what was found is so: another process may have mended it."""
     path = finding.path
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from lthcore.experiments.records import Record
 from lthcore.experiments.store import encoding, errors
 from lthcore.experiments.store.errors import StoreError
 from lthcore.files import array_files
-
-_Content = TypeVar("_Content")
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,7 @@ class Sound:
         return cls(record.mask_sha256, record.pruned.digest() if record.pruned else "")
 
 
-def read(
-    path: Path, decode: Callable[[Mapping[str, np.ndarray]], _Content], place: Callable[[_Content], Path]
-) -> _Content:
+def read(path: Path, decode: Callable[[Mapping[str, np.ndarray]], Any], place: Callable[[Any], Path]) -> Any:
     """Read a file; what it holds is believed, or it is said why not.
 
     Args:

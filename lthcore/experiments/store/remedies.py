@@ -10,7 +10,7 @@ from pathlib import Path
 from lthcore.experiments.experiment import AnyExperiment, Experiments, FilterExperiment
 from lthcore.experiments.presets import PRESETS, sizes
 from lthcore.experiments.store import places
-from lthcore.experiments.store.doctor import Report
+from lthcore.experiments.store.doctor import Examination
 from lthcore.files import paths
 
 
@@ -31,7 +31,7 @@ class _Source:
     measured: bool
 
 
-def commands(report: Report, root: Path) -> list[str]:
+def commands(report: Examination, root: Path) -> list[str]:
     """What to type, each command once; where no preset has an experiment, a sentence.
 
     Args:
