@@ -24,7 +24,7 @@ def measure_apart(scale: Scale) -> list[Entry]:
 
     train = replace(LENET.train, steps=200 if scale.quick else 2_000, test_every=200 if scale.quick else 1_000)
     study = replace(LENET, trials=TRIALS, train=train, prune=replace(LENET.prune, rounds=0 if scale.quick else 3))
-    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "env": environment()}
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "env": environment()}
     with LocalCluster(**settings) as both, LocalCluster(**{**settings, "n_workers": 1}) as one:
         for cluster in (both, one):
             _seconds(cluster, replace(study, prune=replace(study.prune, rounds=0)))  # every worker compiles its program
