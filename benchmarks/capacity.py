@@ -147,7 +147,7 @@ def _simulation(prices: Prices, sizes: Mapping[str, int], like: Record, trials: 
         further={
             "networks": float(cluster.finished),
             "workers lost": float(cluster.lost),
-            "slow workers": float((cluster._pace > 1).sum()),
+            "slow workers": float(cluster.slow),
             "hours": float(cluster.now) / 3600,
             "hours without trouble": turns([[chain] for chain in chains], max(CORES)) / 3600,
             "hours at least": least / 3600,

@@ -22,8 +22,8 @@ def measure_apart(scale: Scale) -> list[Entry]:
         return []
     from distributed import LocalCluster
 
-    train = replace(LENET.train, steps=200 if scale.quick else 2_000, test_every=200 if scale.quick else 1_000)
-    study = replace(LENET, trials=TRIALS, train=train, prune=replace(LENET.prune, rounds=0 if scale.quick else 3))
+    train = replace(LENET.train, steps=200 if scale.quick else 1_000, test_every=200 if scale.quick else 500)
+    study = replace(LENET, trials=TRIALS, train=train, prune=replace(LENET.prune, rounds=0 if scale.quick else 2))
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "env": environment()}
     with LocalCluster(**settings) as both, LocalCluster(**{**settings, "n_workers": 1}) as one:
         for cluster in (both, one):

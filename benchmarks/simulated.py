@@ -69,6 +69,11 @@ class SimulatedCluster(Executor):
         self._number = count()
 
     @property
+    def slow(self) -> int:
+        """How many of its workers are stragglers."""
+        return int((self._pace > 1).sum())
+
+    @property
     def _max_workers(self) -> int:
         """What a schedule asks an executor of the standard library for."""
         return self.workers

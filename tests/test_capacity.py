@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import replace
 
 import pytest
@@ -24,8 +25,7 @@ CALM = Troubles(life_hours=1e9, slow=0.0)
 
 def simulate(store: Store, experiments, workers: int, troubles: Troubles) -> SimulatedCluster:
     cluster = SimulatedCluster(workers, lambda experiment, round: CHAIN[round], RECORD, troubles)
-    ticking = itertools.count()
-    assert simulated.run(schedule.run(experiments, store, cluster), cluster, lambda: next(ticking)) > 0
+    simulated.run(schedule.run(experiments, store, cluster), cluster, time.perf_counter)
     return cluster
 
 

@@ -17,7 +17,7 @@ from lthcore.analysis.measurements import corpus, filters, settling, shrunk, sta
 from lthcore.experiments import trainers, trials
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, FilterExperiment
 from lthcore.experiments.records import UNTRAINED, Measurement
-from lthcore.experiments.store import Store, UnreadableError
+from lthcore.experiments.store import Store, UnreadableError, errors
 from lthcore.files import environment
 from lthcore.lottery import early_weights, train
 from lthcore.pruning.seeds import Seeds
@@ -152,7 +152,7 @@ def run(kind: str, experiment: AnyExperiment, store: Store, executor: Executor) 
         for future in futures:
             future.cancel()
     if unreadable:
-        raise UnreadableError("\n".join(dict.fromkeys(unreadable)))
+        raise errors.together(unreadable)
 
 
 def check(kind: str, experiment: AnyExperiment) -> Experiment | FilterExperiment:

@@ -1,7 +1,7 @@
 """Subnormal numbers, those nearest to zero, count as zero while a kernel trains or scores.
 
 The moments of a weight that sees no gradient shrink by a factor at each step and become subnormal after some hundred
-of them. Some processors take a hundred times as long for such numbers. TensorFlow counts them as zero as well.
+of them. Some processors are much slower with such numbers. TensorFlow counts them as zero as well.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from lthcore.experiments import trials
 from lthcore.experiments.executors.processes import ENDED, WorkerError
 from lthcore.experiments.executors.tasks import Origin, Part, away, in_place, mark, pack, receive, wait_for
 from lthcore.experiments.experiment import AnyExperiment, Control, Experiment, Experiments, FilterExperiment
-from lthcore.experiments.store import Store, UnreadableError, lineage
+from lthcore.experiments.store import Store, UnreadableError, errors, lineage
 
 
 def run(
@@ -70,9 +70,6 @@ def run(
 
 # Seconds between two looks at what workers have stored.
 _LOOK = 1.0
-
-# Files that an error names before it only counts them.
-_READ = 20
 
 
 def expected(experiments: Experiments) -> int:
@@ -149,7 +146,7 @@ class _Schedule:
             with self._noting(trial):  # a search that was mended may have other masks than its controls
                 lineage.unfinished(self.store, trial.experiment, trial.number)
         if self.unreadable:
-            raise UnreadableError(_listed(self.unreadable))
+            raise errors.together(self.unreadable)
 
     def _add(self, experiment: Experiment | Control, number: int) -> _Trial:
         """A trial; the search whose masks it trains comes before it."""
@@ -228,13 +225,6 @@ class _Schedule:
             _, part = self.pending[future]
             with suppress(Exception):  # why all this ends is told already
                 receive(future.result(), self.store, replace=part is None)
-
-
-def _listed(sentences: Sequence[str]) -> str:
-    """Each sentence once on a line of its own, as far as anybody reads."""
-    distinct = list(dict.fromkeys(sentences))
-    more = [f"… and {len(distinct) - _READ} more, which `python -m lthcore doctor` names"] * (len(distinct) > _READ)
-    return "\n".join([*distinct[:_READ], *more])
 
 
 def _at_once(executor: Executor) -> float:

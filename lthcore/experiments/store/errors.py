@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 # How the errors end that an examination of the store explains.
 ADVICE = ". It is kept as it is; `python -m lthcore doctor` says what to do"
+
+# Files that an error names before it only counts them.
+_READ = 20
 
 
 class StoreError(Exception):
@@ -34,6 +38,13 @@ class UnreadableError(StoreError):
     def again(self) -> UnreadableError:
         """The same error, without the traces of where it was raised before."""
         return UnreadableError(str(self), self.path, self.aside)
+
+
+def together(sentences: Sequence[str]) -> UnreadableError:
+    """One error of several, each told once on a line of its own, as far as anybody reads."""
+    distinct = list(dict.fromkeys(sentences))
+    more = [f"… and {len(distinct) - _READ} more, which `python -m lthcore doctor` names"] * (len(distinct) > _READ)
+    return UnreadableError("\n".join([*distinct[:_READ], *more]))
 
 
 def damaged(path: Path, error: Exception) -> UnreadableError:

@@ -292,7 +292,9 @@ def score(structure, documents, y, theta, table, width, room, noise):
 def logits(structure, documents, theta, table, width, room, noise, out):
     """The logits of documents, written to `out` (N, C)."""
     begin = 0
+    arithmetic = subnormals.flush()
     while begin < documents.shape[0]:
         used = read(structure, documents, begin, theta, table, width, room, noise)
         write(structure.stack, room[1][0], begin, used, out)
         begin += used
+    subnormals.restore(arithmetic)

@@ -246,10 +246,12 @@ def logits(structure, blocks, theta, room, noise, out):
     """The logits of examples in blocks, written to `out` (N, C)."""
     numbers, width, divisor, examples = blocks
     a, _, kept, _ = room
+    arithmetic = subnormals.flush()
     for begin in range(0, examples, 64):
         take(numbers, begin * width, divisor, structure.read, a)
         run_forward(structure, theta, a, kept, noise, False)
         write(structure, a, begin, min(64, examples - begin), out)
+    subnormals.restore(arithmetic)
 
 
 @kernel
@@ -258,12 +260,14 @@ def logits_of_rows(structure, rows, examples, theta, room, columns, noise, out):
     numbers, width, divisor = rows
     a, _, kept, _ = room
     which = np.arange(examples)
+    arithmetic = subnormals.flush()
     for begin in range(0, examples, 64):
         used = min(64, examples - begin)
         gather(numbers, width, which[begin : begin + used], used, columns)
         take(columns, 0, divisor, structure.read, a)
         run_forward(structure, theta, a, kept, noise, False)
         write(structure, a, begin, used, out)
+    subnormals.restore(arithmetic)
 
 
 @kernel
